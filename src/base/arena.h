@@ -1,5 +1,5 @@
-/* A bump allocator: many small allocations, freed all at once. Chunks are kept over a reset, so a steady load allocates
- * nothing. Not thread-safe: an arena has one user at a time. */
+/* A bump allocator: many small allocations, freed all at once. Chunks are kept over a reset, so a steady load
+ * allocates nothing. Not thread-safe: an arena has one user at a time. */
 #ifndef BURSAR_BASE_ARENA_H
 #define BURSAR_BASE_ARENA_H
 
@@ -8,16 +8,16 @@
 struct arena_chunk;
 
 struct arena {
-    struct arena_chunk *first;   /* owned */
+    struct arena_chunk *first; /* owned */
     struct arena_chunk *current;
-    size_t used;                 /* bytes given out since the last reset */
+    size_t used; /* bytes given out since the last reset */
 };
 
 /* Bytes kept by a reset; what grew beyond it for one odd load is given back to the system. */
 #define ARENA_KEEP_MAX ((size_t)16 << 20)
 
-/* Aligned for any type; never NULL: a machine without memory ends the process with a message (nothing was acknowledged,
- * so nothing is lost). Owned by the arena. */
+/* Aligned for any type; never NULL: a machine without memory ends the process with a message (nothing was
+ * acknowledged, so nothing is lost). Owned by the arena. */
 void *arena_alloc(struct arena *arena, size_t size);
 
 /* A copy of `text` with a NUL behind it; an absent text stays absent. Owned by the arena. */

@@ -5,8 +5,8 @@
 #include "base/text.h"
 
 struct buffer {
-    char *data;      /* owned; NUL-terminated once anything was appended */
-    size_t size;     /* without the NUL */
+    char *data;  /* owned; NUL-terminated once anything was appended */
+    size_t size; /* without the NUL */
     size_t capacity;
 };
 

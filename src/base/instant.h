@@ -1,5 +1,5 @@
-/* Time as Bursar uses it: Unix time in microseconds for what is stored, a monotonic clock in microseconds for waiting. The core never
- * asks; it is told. */
+/* Time as Bursar uses it: Unix time in microseconds for what is stored, a monotonic clock in microseconds for
+ * waiting. The core never asks; it is told. */
 #ifndef BURSAR_BASE_INSTANT_H
 #define BURSAR_BASE_INSTANT_H
 

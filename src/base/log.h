@@ -3,7 +3,8 @@
  *   LOG(LOG_INFO, "committed", log_number("rows", 5000), log_text("budget", id));
  *   time=2026-01-02T03:04:05.678Z level=info event=committed rows=5000 budget=camp:42
  *
- * Any thread. Values are quoted where they need it, so a foreign id cannot forge a line. Secrets are never passed in. */
+ * Any thread. Values are quoted where they need it, so a foreign id cannot forge a line. Secrets are never
+ * passed in. */
 #ifndef BURSAR_BASE_LOG_H
 #define BURSAR_BASE_LOG_H
 
@@ -45,15 +46,22 @@ static inline struct log_field log_seconds(const char *key, double value)
 /* Both may be called again at any time (a reload). Default: LOG_INFO, LOG_LOGFMT. */
 void log_configure(enum log_level level, enum log_format format);
 
-/* Where lines go; default 2 (stderr). For tests. */
-void log_descriptor_set(int descriptor);
+/* "debug", "info", "warn", "error"; "logfmt", "json". False, and nothing written, for any other text. */
+bool log_level_parse(struct text text, enum log_level *level);
+bool log_format_parse(struct text text, enum log_format *format);
 
-/* Writes one line in a single write(2). Lines below the level cost nothing. At most one line a second for the same event with the same
- * level WARN or ERROR; the next one then carries suppressed=N. */
+/* For tests: where lines go, default 2 (stderr); and the monotonic clock in microseconds behind the limit on
+ * repeats, NULL: the real one. */
+void log_descriptor_set(int descriptor);
+void log_clock_set(int64_t (*clock_us)(void));
+
+/* Writes one line in a single write(2); an absent text is left out, a long one is cut. Lines below the level
+ * cost nothing. At most one line a second for the same event with the same level WARN or ERROR; the next one
+ * then carries suppressed=N. */
 void log_write(enum log_level level, const char *event, const struct log_field *fields, size_t count);
 
-#define LOG(level, event, ...)                                                                                         \
-    log_write((level), (event), (const struct log_field[]){{.key = NULL}, __VA_ARGS__} + 1,                            \
+#define LOG(level, event, ...)                                                                               \
+    log_write((level), (event), (const struct log_field[]){{.key = NULL}, __VA_ARGS__} + 1,                  \
               sizeof((const struct log_field[]){{.key = NULL}, __VA_ARGS__}) / sizeof(struct log_field) - 1)
 
 #endif

@@ -7,7 +7,9 @@
 
 static void die(size_t size)
 {
-    fprintf(stderr, "bursar: out of memory: %zu bytes refused; nothing unbooked was acknowledged; restart with more memory\n",
+    fprintf(stderr,
+            "bursar: out of memory: %zu bytes refused; nothing unbooked was acknowledged; restart with more "
+            "memory\n",
             size);
     abort();
 }

@@ -1,5 +1,6 @@
-/* Allocation that does not fail: without memory the process ends at once with one line on stderr. Nothing that a crash here
- * could lose was acknowledged, and a worker that limps on without memory is worse than one that restarts. */
+/* Allocation that does not fail: without memory the process ends at once with one line on stderr. Nothing
+ * that a crash here could lose was acknowledged, and a worker that limps on without memory is worse than one
+ * that restarts. */
 #ifndef BURSAR_BASE_MEMORY_H
 #define BURSAR_BASE_MEMORY_H
 

@@ -11,11 +11,11 @@ struct text {
     size_t size;      /* bytes */
 };
 
-#define TEXT_NONE ((struct text){NULL, 0})
+#define TEXT_NONE             ((struct text){NULL, 0})
 #define TEXT_LITERAL(literal) ((struct text){(literal), sizeof(literal) - 1})
 
 /* For printf: printf(TEXT_FORMAT, TEXT_ARGUMENTS(text)) */
-#define TEXT_FORMAT "%.*s"
+#define TEXT_FORMAT          "%.*s"
 #define TEXT_ARGUMENTS(text) (int)(text).size, (text).data == NULL ? "" : (text).data
 
 static inline struct text text_of(const char *string)
