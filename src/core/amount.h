@@ -10,7 +10,8 @@
 /* True for 1 to AMOUNT_MAX. */
 bool amount_is_valid(int64_t amount);
 
-/* Parses digits only: no sign, no leading zero, no fraction, no space; 1 to AMOUNT_MAX. `*amount` is untouched on false. */
+/* Parses digits only: no sign, no leading zero, no fraction, no space; 1 to AMOUNT_MAX. `*amount` is
+ * untouched on false. */
 bool amount_parse(struct text text, int64_t *amount);
 
 /* As amount_parse, and "0" too: a credit or a total may be nothing. */
