@@ -1,5 +1,5 @@
-/* What Bursar needs of a broker: a consumer with manual acknowledgements, and a publisher with confirms. Each has a connection of
- * its own, for a broker's alarm blocks whoever publishes.
+/* What Bursar needs of a broker: a consumer with manual acknowledgements, and a publisher with confirms. Each
+ * has a connection of its own, for a broker's alarm blocks whoever publishes.
  *
  * One thread at a time uses a consumer or a publisher. Nothing here waits longer than its timeout. */
 #ifndef BURSAR_PORT_BROKER_H
@@ -24,9 +24,10 @@ struct delivery {
 };
 
 enum consumer_event {
-    CONSUMER_IDLE,      /* nothing to read now */
+    CONSUMER_IDLE, /* nothing to read now */
     CONSUMER_DELIVERY,
-    CONSUMER_CANCELLED, /* the broker ended the consumer (its queue was deleted, its node went down); deliveries held stay valid */
+    CONSUMER_CANCELLED, /* the broker ended the consumer (its queue was deleted, its node went down);
+                           deliveries held stay valid */
 };
 
 struct consumer;
@@ -48,9 +49,9 @@ struct consumer {
     const struct consumer_ops *ops;
 };
 
-/* Connects to the first host of the list that answers (each call begins with the next one), logs in, opens the channel, declares
- * or checks the topology. STATUS_CONFIG: the broker has the queue with other arguments, no permission, no such vhost; the text
- * says what to do. A connection that is open is closed first. */
+/* Connects to the first host of the list that answers (each call begins with the next one), logs in, opens
+ * the channel, declares or checks the topology. STATUS_CONFIG: the broker has the queue with other arguments,
+ * no permission, no such vhost; the text says what to do. A connection that is open is closed first. */
 MUST_CHECK static inline enum status consumer_connect(struct consumer *consumer, struct error *error)
 {
     return consumer->ops->connect(consumer, error);
@@ -62,28 +63,31 @@ MUST_CHECK static inline enum status consumer_start(struct consumer *consumer, s
     return consumer->ops->start(consumer, error);
 }
 
-/* The next thing that arrived; never waits. STATUS_RETRY: the connection is lost (or was closed by the broker, with its words in the
- * error): every tag of it is void; disconnect and connect again. */
+/* The next thing that arrived; never waits. STATUS_RETRY: the connection is lost (or was closed by the
+ * broker, with its words in the error): every tag of it is void; disconnect and connect again. */
 MUST_CHECK static inline enum status consumer_next(struct consumer *consumer, enum consumer_event *event,
                                                    struct delivery *delivery, struct error *error)
 {
     return consumer->ops->next(consumer, event, delivery, error);
 }
 
-/* Acknowledges `tag`, with `multiple` everything unacknowledged up to it too. Asynchronous, as AMQP is: STATUS_OK means sent. */
-MUST_CHECK static inline enum status consumer_acknowledge(struct consumer *consumer, uint64_t tag, bool multiple,
-                                                          struct error *error)
+/* Acknowledges `tag`, with `multiple` everything unacknowledged up to it too. Asynchronous, as AMQP is:
+ * STATUS_OK means sent. */
+MUST_CHECK static inline enum status consumer_acknowledge(struct consumer *consumer, uint64_t tag,
+                                                          bool multiple, struct error *error)
 {
     return consumer->ops->acknowledge(consumer, tag, multiple, error);
 }
 
-/* Asks the broker to end the consumer; what is on its way still arrives from consumer_next. The connection stays open for acks. */
+/* Asks the broker to end the consumer; what is on its way still arrives from consumer_next. The connection
+ * stays open for acks. */
 MUST_CHECK static inline enum status consumer_stop(struct consumer *consumer, struct error *error)
 {
     return consumer->ops->stop(consumer, error);
 }
 
-/* A descriptor to poll for reading before the next consumer_next(), once that said CONSUMER_IDLE; -1: not connected. */
+/* A descriptor to poll for reading before the next consumer_next(), once that said CONSUMER_IDLE; -1: not
+ * connected. */
 static inline int consumer_descriptor(const struct consumer *consumer)
 {
     return consumer->ops->descriptor(consumer);
@@ -111,7 +115,7 @@ static inline void consumer_close(struct consumer *consumer)
 
 struct publication_header {
     const char *name;
-    struct text value;   /* absent: the header is the number */
+    struct text value; /* absent: the header is the number */
     int64_t number;
     bool unless_present; /* kept as it is where the properties have it already */
 };
@@ -127,11 +131,14 @@ enum publication_outcome {
 struct publication {
     struct text exchange;
     struct text routing_key;
-    struct text properties; /* encoded, as in a delivery: kept as they are; absent: persistent application/json with `message_id` */
+    struct text properties; /* encoded, as in a delivery: kept as they are; absent: persistent
+                               application/json with `message_id` */
     struct text message_id; /* absent: the properties' own; else it replaces theirs */
-    bool drop_message_id;   /* the properties' own message id is taken out (an item of a batch message that has none) */
+    bool drop_message_id; /* the properties' own message id is taken out (an item of a batch message that has
+                             none) */
     size_t header_count;
-    struct publication_header headers[PUBLICATION_HEADERS_MAX]; /* added to the properties' headers, replacing equal names */
+    struct publication_header
+        headers[PUBLICATION_HEADERS_MAX]; /* added to the properties' headers, replacing equal names */
     struct text body;
     enum publication_outcome outcome; /* answer */
 };
@@ -141,7 +148,8 @@ struct publisher;
 struct publisher_ops {
     enum status (*connect)(struct publisher *, struct error *);
     enum status (*publish)(struct publisher *, struct publication *, size_t count, struct error *);
-    enum status (*depth)(struct publisher *, struct text queue, int64_t *messages, int64_t *consumers, struct error *);
+    enum status (*depth)(struct publisher *, struct text queue, int64_t *messages, int64_t *consumers,
+                         struct error *);
     enum status (*initialise)(struct publisher *, struct error *);
     void (*close)(struct publisher *);
 };
@@ -157,25 +165,28 @@ MUST_CHECK static inline enum status publisher_connect(struct publisher *publish
     return publisher->ops->connect(publisher, error);
 }
 
-/* Publishes all, persistent and mandatory, and waits for the confirms; connects if need be. STATUS_OK: every publication has an
- * outcome of CONFIRMED, RETURNED or REFUSED. STATUS_RETRY or STATUS_UNKNOWN: the connection was lost or the time was up: those that are
- * not CONFIRMED may be published again. While the broker says that it is blocked (an alarm) the time does not run, for what was sent
- * will still arrive; the publisher's cancel flag ends even that. */
-MUST_CHECK static inline enum status publisher_publish(struct publisher *publisher, struct publication *publications,
-                                                       size_t count, struct error *error)
+/* Publishes all, persistent and mandatory, and waits for the confirms; connects if need be. STATUS_OK: every
+ * publication has an outcome of CONFIRMED, RETURNED or REFUSED. STATUS_RETRY or STATUS_UNKNOWN: the
+ * connection was lost or the time was up: those that are not CONFIRMED may be published again. While the
+ * broker says that it is blocked (an alarm) the time does not run, for what was sent will still arrive; the
+ * publisher's cancel flag ends even that. */
+MUST_CHECK static inline enum status publisher_publish(struct publisher *publisher,
+                                                       struct publication *publications, size_t count,
+                                                       struct error *error)
 {
     return publisher->ops->publish(publisher, publications, count, error);
 }
 
 /* Messages ready in a queue, and its consumers; connects if need be. STATUS_CONFIG: no such queue. */
-MUST_CHECK static inline enum status publisher_depth(struct publisher *publisher, struct text queue, int64_t *messages,
-                                                     int64_t *consumers, struct error *error)
+MUST_CHECK static inline enum status publisher_depth(struct publisher *publisher, struct text queue,
+                                                     int64_t *messages, int64_t *consumers,
+                                                     struct error *error)
 {
     return publisher->ops->depth(publisher, queue, messages, consumers, error);
 }
 
-/* Declares the whole topology, or with amqp.declare = false checks that it is there. STATUS_CONFIG names what exists with other
- * arguments or does not exist. */
+/* Declares the whole topology, or with amqp.declare = false checks that it is there. STATUS_CONFIG names what
+ * exists with other arguments or does not exist. */
 MUST_CHECK static inline enum status publisher_initialise(struct publisher *publisher, struct error *error)
 {
     return publisher->ops->initialise(publisher, error);

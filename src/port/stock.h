@@ -1,9 +1,11 @@
-/* What Bursar needs of the stock in Redis. Each call is pipelined over all its items, whatever their budgets, and bounded in time.
+/* What Bursar needs of the stock in Redis. Each call is pipelined over all its items, whatever their budgets,
+ * and bounded in time.
  *
- * A call answers STATUS_OK when every item was answered; each item then has its own `status`: STATUS_OK, or STATUS_REFUSED with the
- * reason in `error` of the call (the last one). STATUS_RETRY: Redis is away, loading, read-only, out of memory…: items with status
- * STATUS_OK are done, all others may be repeated. STATUS_UNKNOWN: sent, not answered: repeat; every call here is harmless to repeat.
- * A stock reconnects by itself at the next call; it never uses a connection again that had a timeout.
+ * A call answers STATUS_OK when every item was answered; each item then has its own `status`: STATUS_OK, or
+ * STATUS_REFUSED with the reason in `error` of the call (the last one). STATUS_RETRY: Redis is away, loading,
+ * read-only, out of memory…: items with status STATUS_OK are done, all others may be repeated.
+ * STATUS_UNKNOWN: sent, not answered: repeat; every call here is harmless to repeat. A stock reconnects by
+ * itself at the next call; it never uses a connection again that had a timeout.
  *
  * One thread at a time uses a stock. */
 #ifndef BURSAR_PORT_STOCK_H
@@ -36,12 +38,13 @@ static inline const char *release_outcome_name(enum release_outcome outcome)
 struct stock_release {
     struct text budget_id;
     struct text message_id;
-    int64_t deducted_at_us; /* the token; 0: the deduction has none, `amount` is added to the stock once, guarded by the id */
+    int64_t deducted_at_us; /* the token; 0: the deduction has none, `amount` is added to the stock once,
+                               guarded by the id */
     int64_t amount;         /* used without token only */
     enum release_outcome outcome;
     /* answers */
     enum status status;
-    bool released;          /* this call gave it back */
+    bool released; /* this call gave it back */
     int64_t left;
 };
 
@@ -51,7 +54,7 @@ struct stock_credit {
     int64_t amount; /* 0 to AMOUNT_MAX, or TOTAL_UNLIMITED */
     /* answers */
     enum status status;
-    bool applied;   /* by this call */
+    bool applied; /* by this call */
     int64_t left;
 };
 
@@ -109,14 +112,16 @@ struct stock;
 struct stock_ops {
     enum status (*ping)(struct stock *, struct error *);
     enum status (*load_scripts)(struct stock *, struct error *);
-    enum status (*settle)(struct stock *, const struct stock_settlement *, size_t count, int64_t *cleared, struct error *);
+    enum status (*settle)(struct stock *, const struct stock_settlement *, size_t count, int64_t *cleared,
+                          struct error *);
     enum status (*release)(struct stock *, struct stock_release *, size_t count, struct error *);
     enum status (*forget_guards)(struct stock *, const struct stock_release *, size_t count, struct error *);
     enum status (*credit)(struct stock *, struct stock_credit *, size_t count, struct error *);
     enum status (*deduct)(struct stock *, struct stock_deduct *, size_t count, struct error *);
     enum status (*query)(struct stock *, struct stock_query *, size_t count, struct error *);
     enum status (*levels)(struct stock *, struct stock_level *, size_t count, struct error *);
-    enum status (*state_set)(struct stock *, struct text budget_id, enum budget_state, int64_t *now_us, struct error *);
+    enum status (*state_set)(struct stock *, struct text budget_id, enum budget_state, int64_t *now_us,
+                             struct error *);
     enum status (*pending_scan)(struct stock *, struct text budget_id, uint64_t *cursor, struct arena *,
                                 struct stock_pending **entries, size_t *count, struct error *);
     void (*close)(struct stock *);
@@ -133,14 +138,16 @@ MUST_CHECK static inline enum status stock_ping(struct stock *stock, struct erro
     return stock->ops->ping(stock, error);
 }
 
-/* Loads every script, so that a broken one is seen at `init` and not at night. Calls load what is missing by themselves. */
+/* Loads every script, so that a broken one is seen at `init` and not at night. Calls load what is missing by
+ * themselves. */
 MUST_CHECK static inline enum status stock_load_scripts(struct stock *stock, struct error *error)
 {
     return stock->ops->load_scripts(stock, error);
 }
 
-/* settle.lua, items of one budget together. *cleared (may be NULL) counts the pendings that this call cleared. An item that is
- * refused (a key of a wrong type) is skipped, the others are done, and the answer is STATUS_REFUSED. */
+/* settle.lua, items of one budget together. *cleared (may be NULL) counts the pendings that this call
+ * cleared. An item that is refused (a key of a wrong type) is skipped, the others are done, and the answer is
+ * STATUS_REFUSED. */
 MUST_CHECK static inline enum status stock_settle(struct stock *stock, const struct stock_settlement *items,
                                                   size_t count, int64_t *cleared, struct error *error)
 {
@@ -148,29 +155,31 @@ MUST_CHECK static inline enum status stock_settle(struct stock *stock, const str
 }
 
 /* release.lua for items with a token; for the others the guarded refund. */
-MUST_CHECK static inline enum status stock_release(struct stock *stock, struct stock_release *items, size_t count,
-                                                   struct error *error)
+MUST_CHECK static inline enum status stock_release(struct stock *stock, struct stock_release *items,
+                                                   size_t count, struct error *error)
 {
     return stock->ops->release(stock, items, count, error);
 }
 
-/* Forgets the guards of refunds without token, once the ledger has booked them as done. Items with a token are skipped. */
-MUST_CHECK static inline enum status stock_forget_guards(struct stock *stock, const struct stock_release *items,
-                                                         size_t count, struct error *error)
+/* Forgets the guards of refunds without token, once the ledger has booked them as done. Items with a token
+ * are skipped. */
+MUST_CHECK static inline enum status stock_forget_guards(struct stock *stock,
+                                                         const struct stock_release *items, size_t count,
+                                                         struct error *error)
 {
     return stock->ops->forget_guards(stock, items, count, error);
 }
 
 /* credit.lua */
-MUST_CHECK static inline enum status stock_credit(struct stock *stock, struct stock_credit *items, size_t count,
-                                                  struct error *error)
+MUST_CHECK static inline enum status stock_credit(struct stock *stock, struct stock_credit *items,
+                                                  size_t count, struct error *error)
 {
     return stock->ops->credit(stock, items, count, error);
 }
 
 /* deduct.lua */
-MUST_CHECK static inline enum status stock_deduct(struct stock *stock, struct stock_deduct *items, size_t count,
-                                                  struct error *error)
+MUST_CHECK static inline enum status stock_deduct(struct stock *stock, struct stock_deduct *items,
+                                                  size_t count, struct error *error)
 {
     return stock->ops->deduct(stock, items, count, error);
 }
@@ -182,25 +191,28 @@ MUST_CHECK static inline enum status stock_query(struct stock *stock, struct sto
     return stock->ops->query(stock, items, count, error);
 }
 
-/* Stock and pending sum of each budget, read at one instant per budget; constant time in the number of pendings. */
-MUST_CHECK static inline enum status stock_levels(struct stock *stock, struct stock_level *items, size_t count,
-                                                  struct error *error)
+/* Stock and pending sum of each budget, read at one instant per budget; constant time in the number of
+ * pendings. */
+MUST_CHECK static inline enum status stock_levels(struct stock *stock, struct stock_level *items,
+                                                  size_t count, struct error *error)
 {
     return stock->ops->levels(stock, items, count, error);
 }
 
 /* state.lua; *now_us is Redis's time of the change. */
 MUST_CHECK static inline enum status stock_state_set(struct stock *stock, struct text budget_id,
-                                                     enum budget_state state, int64_t *now_us, struct error *error)
+                                                     enum budget_state state, int64_t *now_us,
+                                                     struct error *error)
 {
     return stock->ops->state_set(stock, budget_id, state, now_us, error);
 }
 
-/* One slice of the budget's pending entries (HSCAN; an entry may come twice). *cursor is 0 at the start and 0 again at the end.
- * *entries lie in `arena`. */
-MUST_CHECK static inline enum status stock_pending_scan(struct stock *stock, struct text budget_id, uint64_t *cursor,
-                                                        struct arena *arena, struct stock_pending **entries,
-                                                        size_t *count, struct error *error)
+/* One slice of the budget's pending entries (HSCAN; an entry may come twice). *cursor is 0 at the start and 0
+ * again at the end. *entries lie in `arena`. */
+MUST_CHECK static inline enum status stock_pending_scan(struct stock *stock, struct text budget_id,
+                                                        uint64_t *cursor, struct arena *arena,
+                                                        struct stock_pending **entries, size_t *count,
+                                                        struct error *error)
 {
     return stock->ops->pending_scan(stock, budget_id, cursor, arena, entries, count, error);
 }
