@@ -33,7 +33,8 @@ enum refund_state { REFUND_NONE = 0, REFUND_DUE = 1, REFUND_DONE = 2 };
 
 enum budget_state { BUDGET_ACTIVE = 0, BUDGET_CLOSED = 1, BUDGET_DELETED = 2 };
 
-/* The words of the contract; static storage; "?" for a value outside the enum. deduction_reason_name(REASON_NONE) is NULL. */
+/* The words of the contract; static storage; "?" for a value outside the enum.
+ * deduction_reason_name(REASON_NONE) is NULL. */
 const char *deduction_state_name(enum deduction_state state);
 const char *deduction_reason_name(enum deduction_reason reason);
 const char *refund_state_name(enum refund_state state);

@@ -1,0 +1,121 @@
+/* Jobs: what the core asks of the outside that takes time. There are three hands, each does one job at a
+ * time; while a job is out, its fields belong to the hand. */
+#ifndef BURSAR_CORE_JOB_H
+#define BURSAR_CORE_JOB_H
+
+#include "base/status.h"
+#include "core/batch.h"
+#include "core/debt.h"
+#include "core/deduction.h"
+#include "core/limits.h"
+#include "core/message.h"
+
+#include <stdint.h>
+
+enum hand { HAND_LEDGER, HAND_STOCK, HAND_PUBLISHER, HAND_COUNT };
+
+enum job_kind {
+    JOB_NONE,
+    /* the ledger's */
+    JOB_LEDGER_PING,
+    JOB_LEDGER_STATS, /* count what is owed */
+    JOB_SETTLE,       /* book a range of a batch */
+    JOB_RECORD,       /* write the rows of what was parked */
+    JOB_DEBTS_FETCH,  /* read what Redis is owed */
+    JOB_DEBTS_MARK,   /* write what was paid */
+    JOB_SWEEP_BUDGET, /* find the next budget to clean up */
+    JOB_SWEEP_LOOKUP, /* ask what became of pending entries */
+    /* the stock's */
+    JOB_STOCK_PING,
+    JOB_TELL,          /* clear the pendings of what was booked, give second deductions back */
+    JOB_DEBTS_PAY,     /* refunds and credits */
+    JOB_DEBTS_FORGET,  /* drop the guards of refunds without token */
+    JOB_SWEEP_SCAN,    /* read a slice of a budget's pending entries */
+    JOB_SWEEP_RESOLVE, /* settle or release those that the ledger knows */
+    /* the publisher's */
+    JOB_PARK,
+    JOB_DEPTH, /* count what is ready in the queue and the dead-letter queue */
+};
+
+/* A message on its way to the dead-letter queue. One allocation: the texts lie behind the struct. */
+struct park {
+    struct park *next;
+    uint64_t epoch;
+    struct held *held;      /* valid only while the epoch is the present one */
+    struct text message_id; /* absent: unreadable */
+    enum park_reason reason;
+    struct text detail;
+    struct text exchange; /* where the message came from */
+    struct text routing_key;
+    struct text properties; /* encoded, as they came */
+    struct text body;
+    bool is_item;   /* an item of a batch message: its own id replaces the property */
+    bool confirmed; /* answer of JOB_PARK */
+};
+
+/* Something Redis must be told of a booked id. */
+struct tell {
+    struct text budget_id;
+    struct text message_id;
+    int64_t deducted_at_us;
+    enum tell_kind { TELL_SETTLE, TELL_EXTRA, TELL_REJECTED, TELL_VOIDED } kind;
+};
+
+/* What to do with a pending entry whose id is booked as `state`: the entry has the token `pending_us`, the
+ * row `booked_us` (0: none). */
+enum tell_kind tell_kind_for(enum deduction_state state, int64_t booked_us, int64_t pending_us);
+
+struct tells {
+    size_t count;
+    size_t capacity;
+    struct tell *items; /* owned */
+    struct arena arena; /* owned: the texts */
+};
+
+/* A pending entry under clean-up, and what the ledger says of it. */
+struct sweep_entry {
+    struct text message_id;
+    int64_t deducted_at_us; /* the entry's token */
+    bool resolve;           /* answer of JOB_SWEEP_LOOKUP: booked, so `kind` is what to do with the entry */
+    enum tell_kind kind;
+};
+
+/* Where the clean-up of pendings stands. */
+struct sweep {
+    struct text budget_id; /* absent: before the first; absent after JOB_SWEEP_BUDGET: there are no more */
+    char budget_id_bytes[BUDGET_ID_SIZE_MAX + 1];
+    uint64_t cursor; /* of the scan; 0 at the beginning and at the end of a budget */
+    size_t count;    /* entries of this slice */
+    size_t capacity;
+    struct sweep_entry *entries; /* owned */
+    struct arena arena;          /* the entries' texts */
+    int64_t resolved;            /* entries settled or released since the sweep began */
+};
+
+struct job {
+    enum job_kind kind;
+    enum status status; /* answer */
+    struct error error; /* answer, when status is not STATUS_OK */
+    union {
+        struct {
+            struct batch *batch;
+            size_t first;
+            size_t count;
+            int64_t committed_at_us; /* answer: wall clock */
+        } settle;
+        struct park *parks;  /* JOB_PARK, JOB_RECORD: a list */
+        struct tells *tells; /* JOB_TELL */
+        struct debt_list *debts;
+        struct sweep *sweep;
+        struct {
+            int64_t ready; /* answers; -1: not known */
+            int64_t dead_lettered;
+        } depth;
+        struct {
+            int64_t refunds_due; /* answers */
+            int64_t credits_due;
+        } stats;
+    };
+};
+
+#endif

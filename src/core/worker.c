@@ -1,0 +1,303 @@
+#include "core/worker_state.h"
+
+#include "base/memory.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+static void settings_check(const struct worker_settings *settings)
+{
+    assert(settings->prefetch > 0);
+    assert(settings->batch_max > 0);
+    assert(settings->retry_max_us > 0);
+    assert(settings->seed != 0);
+}
+
+struct worker *worker_new(const struct worker_settings *settings, int64_t now_us)
+{
+    settings_check(settings);
+    struct worker *worker = memory_alloc_zero(1, sizeof *worker);
+    worker->settings = *settings;
+    worker->now_us = now_us;
+    worker->random = settings->seed;
+    window_init(&worker->window, settings->prefetch);
+    for (size_t i = 0; i < 2; i++) batch_init(&worker->batches[i], settings->batch_max);
+    worker->filling = &worker->batches[0];
+    worker->parks_waiting_end = &worker->parks_waiting;
+    worker->parks_confirmed_end = &worker->parks_confirmed;
+    worker->sweep_wanted = true; /* what a crash before this start left behind */
+    worker->queue_ready = -1;
+    worker->dead_lettered = -1;
+    worker->refunds_due = -1;
+    worker->credits_due = -1;
+    worker->progress_at_us = now_us;
+    return worker;
+}
+
+void worker_free(struct worker *worker)
+{
+    if (worker == NULL) return;
+    park_free_all(worker);
+    for (size_t i = 0; i < 2; i++) batch_free(&worker->batches[i]);
+    for (size_t i = 0; i < TELLS_MAX; i++) {
+        free(worker->tells[i].items);
+        arena_free(&worker->tells[i].arena);
+    }
+    arena_free(&worker->debts.arena);
+    arena_free(&worker->sweep.arena);
+    free(worker->sweep.entries);
+    window_free(&worker->window);
+    free(worker);
+}
+
+static void depth_done(struct worker *worker, const struct job *job)
+{
+    worker->depth_at_us = worker->now_us + DEPTH_INTERVAL_US;
+    worker->queue_ready = job->status == STATUS_OK ? job->depth.ready : -1;
+    worker->dead_lettered = job->status == STATUS_OK ? job->depth.dead_lettered : -1;
+}
+
+static void stats_done(struct worker *worker, const struct job *job)
+{
+    worker->stats_at_us = worker->now_us + STATS_INTERVAL_US;
+    worker->refunds_due = job->status == STATUS_OK ? job->stats.refunds_due : -1;
+    worker->credits_due = job->status == STATUS_OK ? job->stats.credits_due : -1;
+}
+
+static void ping_done(struct worker *worker, const struct job *job, struct health *health, const char *up,
+                      const char *down)
+{
+    if (job->status == STATUS_OK) {
+        health_succeed(worker, health, up);
+    } else {
+        health_fail(worker, health, down, &job->error);
+    }
+}
+
+static void job_done(struct worker *worker, enum hand hand)
+{
+    struct job *job = &worker->jobs[hand];
+    assert(worker->out[hand]);
+    bool stock_was_up = worker->stock.up;
+    switch (job->kind) {
+    case JOB_LEDGER_PING: ping_done(worker, job, &worker->ledger, "ledger-up", "ledger-unavailable"); break;
+    case JOB_STOCK_PING: ping_done(worker, job, &worker->stock, "redis-up", "redis-unavailable"); break;
+    case JOB_SETTLE: settle_done(worker, job); break;
+    case JOB_RECORD: park_recorded(worker, job); break;
+    case JOB_PARK: park_done(worker, job); break;
+    case JOB_LEDGER_STATS: stats_done(worker, job); break;
+    case JOB_DEPTH: depth_done(worker, job); break;
+    case JOB_TELL:
+        tell_done(worker, job);
+        if (job->status == STATUS_RETRY || job->status == STATUS_UNKNOWN || job->status == STATUS_CONFIG) {
+            health_fail(worker, &worker->stock, "redis-failed", &job->error);
+        }
+        break;
+    case JOB_DEBTS_FETCH:
+    case JOB_DEBTS_PAY:
+    case JOB_DEBTS_MARK:
+    case JOB_DEBTS_FORGET: debts_done(worker, job); break;
+    case JOB_SWEEP_BUDGET:
+    case JOB_SWEEP_LOOKUP:
+    case JOB_SWEEP_SCAN:
+    case JOB_SWEEP_RESOLVE: sweep_done(worker, job); break;
+    case JOB_NONE: assert(job->kind != JOB_NONE); break;
+    }
+    worker->out[hand] = false;
+    /* With Redis away nothing may wait for it: what it should be told is left to the clean-up. */
+    if (stock_was_up && !worker->stock.up) tell_drop_all(worker);
+}
+
+static bool stats_next_job(const struct worker *worker, struct job *job)
+{
+    if (worker->stopping || worker->now_us < worker->stats_at_us) return false;
+    *job = (struct job){.kind = JOB_LEDGER_STATS};
+    return true;
+}
+
+static bool ledger_next_job(struct worker *worker, struct job *job)
+{
+    if (!worker->ledger.up) {
+        /* A waiting commit is as good a probe as any. */
+        if (!health_may_try(worker, &worker->ledger)) return false;
+        if (settle_next_job(worker, job) || park_next_record(worker, job)) return true;
+        *job = (struct job){.kind = JOB_LEDGER_PING};
+        return !worker->stopping;
+    }
+    /* Turns, so that a saturated queue starves neither the refunds nor the clean-up. */
+    bool settled_last = worker->jobs[HAND_LEDGER].kind == JOB_SETTLE;
+    if (park_next_record(worker, job)) return true;
+    if (!settled_last && settle_next_job(worker, job)) return true;
+    return debts_next_job(worker, HAND_LEDGER, job) || sweep_next_job(worker, HAND_LEDGER, job) ||
+           stats_next_job(worker, job) || settle_next_job(worker, job);
+}
+
+static bool stock_next_job(struct worker *worker, struct job *job)
+{
+    if (!worker->stock.up) {
+        if (worker->stopping || !health_may_try(worker, &worker->stock)) return false;
+        *job = (struct job){.kind = JOB_STOCK_PING};
+        return true;
+    }
+    bool told_last = worker->jobs[HAND_STOCK].kind == JOB_TELL;
+    if (!told_last && tell_next_job(worker, job)) return true;
+    return debts_next_job(worker, HAND_STOCK, job) || sweep_next_job(worker, HAND_STOCK, job) ||
+           tell_next_job(worker, job);
+}
+
+static bool publisher_next_job(struct worker *worker, struct job *job)
+{
+    if (park_next_job(worker, job)) return true;
+    if (worker->stopping || worker->link == LINK_DOWN || worker->now_us < worker->depth_at_us) return false;
+    *job = (struct job){.kind = JOB_DEPTH};
+    return true;
+}
+
+static bool hand_next_job(struct worker *worker, enum hand hand, struct effect *effect)
+{
+    static bool (*const next[HAND_COUNT])(struct worker *, struct job *) = {
+        [HAND_LEDGER] = ledger_next_job,
+        [HAND_STOCK] = stock_next_job,
+        [HAND_PUBLISHER] = publisher_next_job,
+    };
+    if (worker->out[hand]) return false;
+    struct job *job = &worker->jobs[hand];
+    if (!next[hand](worker, job)) return false;
+    worker->out[hand] = true;
+    *effect = (struct effect){.kind = EFFECT_JOB, .hand = hand, .job = job};
+    return true;
+}
+
+static bool worker_is_drained(const struct worker *worker)
+{
+    for (enum hand hand = 0; hand < HAND_COUNT; hand++) {
+        if (worker->out[hand]) return false;
+    }
+    return worker->window.count == 0 && worker->filling->count == 0 && worker->committing == NULL &&
+           worker->park_count == 0 && (worker->tells_count == 0 || !worker->stock.up);
+}
+
+static bool stop_next_effect(struct worker *worker, struct effect *effect)
+{
+    if (!worker->stopping || worker->stopped) return false;
+    bool drained = worker_is_drained(worker);
+    if (!drained && worker->now_us < worker->stop_deadline_us) return false;
+    if (!drained && !worker->stop_noted) {
+        worker->stop_noted = true;
+        worker_note(
+            worker, LOG_WARN, "drain-timeout", "held", (int64_t)worker->window.count,
+            "the time to drain was up; the broker delivers again what is not acknowledged, nothing is lost");
+        return note_next(worker, effect);
+    }
+    worker->stopped = true;
+    *effect = (struct effect){.kind = EFFECT_STOPPED};
+    return true;
+}
+
+bool worker_next_effect(struct worker *worker, struct effect *effect)
+{
+    if (note_next(worker, effect)) return true;
+    if (worker->stopped) return false;
+    if (worker->link >= LINK_IDLE && window_next_ack(&worker->window, effect)) return true;
+    if (link_next_effect(worker, effect)) return true;
+    for (enum hand hand = 0; hand < HAND_COUNT; hand++) {
+        if (hand_next_job(worker, hand, effect)) return true;
+    }
+    return stop_next_effect(worker, effect);
+}
+
+/* Work is there, every service answers, and still nothing moves: the one thing a supervisor must restart. */
+static void watchdog(struct worker *worker)
+{
+    bool work = worker->window.count > 0 || worker->queue_ready > 0;
+    bool able = worker->link == LINK_CONSUMING && worker->ledger.up && !worker->stopping;
+    if (!work || !able) worker->progress_at_us = worker->now_us;
+    bool stalled = worker->now_us - worker->progress_at_us > worker->settings.stall_after_us;
+    if (stalled && !worker->stalled) {
+        worker_note(worker, LOG_ERROR, "stalled", "held", (int64_t)worker->window.count,
+                    "messages are ready and nothing was booked for %lld s; /livez fails until it moves again",
+                    (long long)(worker->settings.stall_after_us / 1000000));
+    }
+    worker->stalled = stalled;
+}
+
+static void stop_begin(struct worker *worker)
+{
+    if (worker->stopping) return;
+    worker->stopping = true;
+    worker->stop_deadline_us = worker->now_us + worker->settings.drain_timeout_us;
+    worker_note(worker, LOG_INFO, "draining", "held", (int64_t)worker->window.count, "%s",
+                "stop asked for: finishing and acknowledging what is held");
+}
+
+void worker_step(struct worker *worker, const struct event *event)
+{
+    assert(event->now_us >= worker->now_us);
+    worker->now_us = event->now_us;
+    switch (event->kind) {
+    case EVENT_CLOCK: break;
+    case EVENT_CONNECTED:
+    case EVENT_STARTED:
+    case EVENT_CANCELLED:
+    case EVENT_DISCONNECTED: link_step(worker, event); break;
+    case EVENT_DELIVERY: intake_delivery(worker, event->delivery); break;
+    case EVENT_JOB_DONE: job_done(worker, event->hand); break;
+    case EVENT_SETTINGS:
+        settings_check(event->settings);
+        assert(event->settings->prefetch == worker->settings.prefetch);
+        worker->settings = *event->settings;
+        break;
+    case EVENT_STOP: stop_begin(worker); break;
+    }
+    window_clock(&worker->window, worker->now_us);
+    watchdog(worker);
+}
+
+bool worker_wants_delivery(const struct worker *worker)
+{
+    return (worker->link == LINK_CONSUMING || worker->link == LINK_STOPPING) && !worker->stopped &&
+           !window_is_full(&worker->window) && worker->window.bytes < worker->settings.memory_max;
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+int64_t worker_deadline_us(const struct worker *worker)
+{
+    int64_t at = earlier(link_deadline_us(worker), window_deadline_us(&worker->window));
+    const struct health *const healths[HAND_COUNT] = {[HAND_LEDGER] = &worker->ledger,
+                                                      [HAND_STOCK] = &worker->stock,
+                                                      [HAND_PUBLISHER] = &worker->publisher};
+    for (enum hand hand = 0; hand < HAND_COUNT; hand++) {
+        bool waits = !worker->out[hand] && healths[hand]->retry_at_us > worker->now_us;
+        if (waits) at = earlier(at, healths[hand]->retry_at_us);
+    }
+    if (worker->stopping) return earlier(at, worker->stop_deadline_us);
+    if (worker->debts_stage == DEBTS_IDLE && worker->ledger.up && worker->stock.up &&
+        !worker->out[HAND_LEDGER]) {
+        at = earlier(at, worker->debts_at_us);
+    }
+    if (worker->ledger.up && !worker->out[HAND_LEDGER]) at = earlier(at, worker->stats_at_us);
+    if (!worker->out[HAND_PUBLISHER] && worker->link != LINK_DOWN) at = earlier(at, worker->depth_at_us);
+    return at;
+}
+
+void worker_observe(const struct worker *worker, struct worker_view *view)
+{
+    *view = worker->counts;
+    view->link = worker->link;
+    view->broker_up = worker->link == LINK_CONSUMING || worker->link == LINK_STOPPING;
+    view->ledger_up = worker->ledger.up;
+    view->stock_up = worker->stock.up;
+    view->stopping = worker->stopping;
+    view->stalled = worker->stalled;
+    view->held = worker->window.count;
+    view->held_bytes = worker->window.bytes;
+    view->parks = worker->park_count;
+    view->queue_ready = worker->queue_ready;
+    view->dead_lettered = worker->dead_lettered;
+    view->refunds_due = worker->refunds_due;
+    view->credits_due = worker->credits_due;
+}

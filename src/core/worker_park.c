@@ -1,0 +1,171 @@
+#include "core/worker_state.h"
+
+#include "base/memory.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#define DETAIL_SIZE_MAX 400
+
+static struct text text_put(char **to, struct text text)
+{
+    if (!text_is_present(text)) return TEXT_NONE;
+    char *copy = *to;
+    if (text.size > 0) memcpy(copy, text.data, text.size);
+    *to += text.size;
+    return (struct text){copy, text.size};
+}
+
+/* A copy of its own, for a message may wait for its confirm long after the batch it came in is gone.
+ * `source`: the item's bytes when it is one of a batch message, else absent. */
+void park_add(struct worker *worker, const struct origin *origin, struct text source, struct text message_id,
+              enum park_reason reason, const char *detail)
+{
+    assert(reason != PARK_NONE);
+    struct text why = text_of(detail == NULL ? "" : detail);
+    if (why.size > DETAIL_SIZE_MAX) why.size = DETAIL_SIZE_MAX;
+    struct text body = text_is_present(source) ? source : origin->body;
+    size_t size = message_id.size + why.size + origin->exchange.size + origin->routing_key.size +
+                  origin->properties.size + body.size;
+    struct park *park = memory_alloc(sizeof *park + size);
+    char *to = (char *)(park + 1);
+    *park = (struct park){
+        .epoch = origin->epoch, .held = origin->held, .reason = reason, .is_item = text_is_present(source)};
+    park->message_id = text_put(&to, message_id);
+    park->detail = text_put(&to, why);
+    park->exchange = text_put(&to, origin->exchange);
+    park->routing_key = text_put(&to, origin->routing_key);
+    park->properties = text_put(&to, origin->properties);
+    park->body = text_put(&to, body);
+    *worker->parks_waiting_end = park;
+    worker->parks_waiting_end = &park->next;
+    worker->park_count++;
+    worker_note(worker, LOG_WARN, "parking", "bytes", (int64_t)body.size, "%s: " TEXT_FORMAT ": " TEXT_FORMAT,
+                park_reason_name(reason), TEXT_ARGUMENTS(message_id), TEXT_ARGUMENTS(why));
+}
+
+static void park_free(struct worker *worker, struct park *park)
+{
+    worker->park_count--;
+    free(park);
+}
+
+/* Not yet published: the message itself comes again on the next connection. What is confirmed is still
+ * recorded. */
+void park_forget_epoch(struct worker *worker)
+{
+    struct park *park = worker->parks_waiting;
+    while (park != NULL) {
+        struct park *next = park->next;
+        park_free(worker, park);
+        park = next;
+    }
+    worker->parks_waiting = NULL;
+    worker->parks_waiting_end = &worker->parks_waiting;
+}
+
+/* Takes up to PARKS_AT_ONCE from the front of a list. */
+static struct park *parks_take(struct park **first, struct park ***end)
+{
+    struct park *taken = *first;
+    struct park **link = first;
+    for (size_t i = 0; i < PARKS_AT_ONCE && *link != NULL; i++) link = &(*link)->next;
+    if (*link == NULL) {
+        *first = NULL;
+        *end = first;
+        return taken;
+    }
+    struct park *rest = *link;
+    *link = NULL;
+    *first = rest;
+    return taken;
+}
+
+bool park_next_job(struct worker *worker, struct job *job)
+{
+    if (worker->parks_waiting == NULL || !health_may_try(worker, &worker->publisher)) return false;
+    *job = (struct job){.kind = JOB_PARK,
+                        .parks = parks_take(&worker->parks_waiting, &worker->parks_waiting_end)};
+    return true;
+}
+
+void park_done(struct worker *worker, struct job *job)
+{
+    bool all = true;
+    struct park *again = NULL, **again_end = &again;
+    for (struct park *park = job->parks, *next; park != NULL; park = next) {
+        next = park->next;
+        park->next = NULL;
+        if (park->confirmed) {
+            *worker->parks_confirmed_end = park;
+            worker->parks_confirmed_end = &park->next;
+            continue;
+        }
+        all = false;
+        if (park->epoch != worker->epoch) {
+            park_free(worker, park);
+            continue;
+        }
+        *again_end = park;
+        again_end = &park->next;
+    }
+    if (again != NULL) {
+        *again_end = worker->parks_waiting;
+        if (worker->parks_waiting == NULL) worker->parks_waiting_end = again_end;
+        worker->parks_waiting = again;
+    }
+    if (all && job->status == STATUS_OK) {
+        health_succeed(worker, &worker->publisher, "publisher-up");
+    } else {
+        health_fail(worker, &worker->publisher, "parking-failed", &job->error);
+    }
+}
+
+bool park_next_record(struct worker *worker, struct job *job)
+{
+    if (worker->parks_confirmed == NULL || !health_may_try(worker, &worker->ledger)) return false;
+    *job = (struct job){.kind = JOB_RECORD,
+                        .parks = parks_take(&worker->parks_confirmed, &worker->parks_confirmed_end)};
+    return true;
+}
+
+void park_recorded(struct worker *worker, struct job *job)
+{
+    if (job->status != STATUS_OK) {
+        struct park *last = job->parks;
+        while (last->next != NULL) last = last->next;
+        last->next = worker->parks_confirmed;
+        if (worker->parks_confirmed == NULL) worker->parks_confirmed_end = &last->next;
+        worker->parks_confirmed = job->parks;
+        health_fail(worker, &worker->ledger, "ledger-failed", &job->error);
+        return;
+    }
+    health_succeed(worker, &worker->ledger, "ledger-up");
+    for (struct park *park = job->parks, *next; park != NULL; park = next) {
+        next = park->next;
+        if (park->epoch == worker->epoch) window_item_done(&worker->window, park->held, worker->now_us);
+        worker->counts.parked++;
+        park_free(worker, park);
+    }
+    worker->progress_at_us = worker->now_us;
+}
+
+static void parks_free(struct worker *worker, struct park *park)
+{
+    while (park != NULL) {
+        struct park *next = park->next;
+        park_free(worker, park);
+        park = next;
+    }
+}
+
+void park_free_all(struct worker *worker)
+{
+    parks_free(worker, worker->parks_waiting);
+    parks_free(worker, worker->parks_confirmed);
+    for (enum hand hand = 0; hand < HAND_COUNT; hand++) {
+        const struct job *job = &worker->jobs[hand];
+        if (worker->out[hand] && (job->kind == JOB_PARK || job->kind == JOB_RECORD))
+            parks_free(worker, job->parks);
+    }
+}

@@ -1,0 +1,148 @@
+#include "core/worker_state.h"
+
+#include <assert.h>
+
+/* Slices of at most batch_max deductions, the first one on top. */
+static void ranges_fill(struct worker *worker, const struct batch *batch)
+{
+    size_t slice = worker->settings.batch_max;
+    if (batch->count / slice + 1 > RANGES_MAX / 2) slice = batch->count / (RANGES_MAX / 2) + 1;
+    worker->range_count = 0;
+    for (size_t end = batch->count; end > 0;) {
+        size_t first = (end - 1) / slice * slice;
+        assert(worker->range_count < RANGES_MAX);
+        worker->ranges[worker->range_count++] = (struct range){first, end - first};
+        end = first;
+    }
+}
+
+/* One row of the range is refused: halve it, until the row stands alone. */
+static void range_halve(struct worker *worker, struct range range)
+{
+    assert(range.count > 1);
+    assert(worker->range_count + 2 <= RANGES_MAX);
+    size_t half = range.count / 2;
+    worker->ranges[worker->range_count++] = (struct range){range.first + half, range.count - half};
+    worker->ranges[worker->range_count++] = (struct range){range.first, half};
+}
+
+bool settle_next_job(struct worker *worker, struct job *job)
+{
+    if (!health_may_try(worker, &worker->ledger) || !tell_has_room(worker)) return false;
+    if (worker->committing == NULL) {
+        if (worker->filling->count == 0) return false;
+        worker->committing = worker->filling;
+        worker->filling =
+            worker->committing == &worker->batches[0] ? &worker->batches[1] : &worker->batches[0];
+        ranges_fill(worker, worker->committing);
+    }
+    assert(worker->range_count > 0);
+    struct range range = worker->ranges[worker->range_count - 1];
+    *job = (struct job){.kind = JOB_SETTLE};
+    job->settle.batch = worker->committing;
+    job->settle.first = range.first;
+    job->settle.count = range.count;
+    return true;
+}
+
+static void item_booked(struct worker *worker, const struct batch_item *item)
+{
+    if (item->origin->epoch != worker->epoch) return; /* its connection is gone, and the tag with it */
+    window_item_done(&worker->window, item->origin->held, worker->now_us);
+}
+
+static void item_park(struct worker *worker, const struct batch_item *item, enum park_reason reason,
+                      const char *detail)
+{
+    if (item->origin->epoch != worker->epoch) return; /* it comes again, and is parked then */
+    struct text source = item->origin->is_batch ? item->source : TEXT_NONE;
+    park_add(worker, item->origin, source, item->deduction.message_id, reason, detail);
+}
+
+/* A known id came again: its pending entry is cleared as the row says, and a second deduction of a settled id
+ * is given back. */
+static void duplicate_tell(struct worker *worker, struct tells *tells, const struct batch_item *item)
+{
+    const struct known_row *known = &item->known;
+    if (known->state == DEDUCTION_VOIDED) {
+        worker_note(worker, LOG_WARN, "late", NULL, 0,
+                    "message " TEXT_FORMAT " of budget " TEXT_FORMAT
+                    " arrived after its deduction was voided; it is booked nowhere",
+                    TEXT_ARGUMENTS(item->deduction.message_id), TEXT_ARGUMENTS(item->deduction.budget_id));
+    }
+    if (item->deduction.deducted_at_us == 0) return;
+    tell_add(tells, &item->deduction,
+             tell_kind_for(known->state, known->deducted_at_us, item->deduction.deducted_at_us));
+}
+
+static void item_finish(struct worker *worker, struct tells *tells, const struct batch_item *item)
+{
+    switch (item->verdict) {
+    case VERDICT_SETTLED:
+        if (item->deduction.deducted_at_us != 0) tell_add(tells, &item->deduction, TELL_SETTLE);
+        item_booked(worker, item);
+        break;
+    case VERDICT_REJECTED:
+        worker->debts_woken = true;
+        worker_note(worker, LOG_DEBUG, "rejected", "amount", item->deduction.amount,
+                    "message " TEXT_FORMAT " of budget " TEXT_FORMAT ": %s; to be refunded",
+                    TEXT_ARGUMENTS(item->deduction.message_id), TEXT_ARGUMENTS(item->deduction.budget_id),
+                    deduction_reason_name(item->reason));
+        item_booked(worker, item);
+        break;
+    case VERDICT_DUPLICATE:
+        duplicate_tell(worker, tells, item);
+        item_booked(worker, item);
+        break;
+    case VERDICT_CONFLICT:
+        item_park(worker, item, PARK_ID_CONFLICT,
+                  "the ledger knows this message_id with another amount or budget");
+        break;
+    case VERDICT_REFUSED: break; /* parked where it was found */
+    case VERDICT_NONE: assert(item->verdict != VERDICT_NONE); break;
+    }
+}
+
+static void range_booked(struct worker *worker, const struct job *job)
+{
+    struct batch *batch = job->settle.batch;
+    struct tells *tells = tell_open(worker);
+    for (size_t i = job->settle.first; i < job->settle.first + job->settle.count; i++) {
+        item_finish(worker, tells, &batch->items[i]);
+    }
+    worker->progress_at_us = worker->now_us;
+}
+
+static void range_refused(struct worker *worker, struct job *job, struct range range)
+{
+    if (range.count > 1) {
+        range_halve(worker, range);
+        return;
+    }
+    struct batch_item *item = &job->settle.batch->items[range.first];
+    item->verdict = VERDICT_REFUSED;
+    item_park(worker, item, PARK_UNPROCESSABLE, job->error.text);
+    worker->progress_at_us = worker->now_us;
+}
+
+void settle_done(struct worker *worker, struct job *job)
+{
+    assert(worker->committing == job->settle.batch);
+    assert(worker->range_count > 0);
+    if (job->status != STATUS_OK && job->status != STATUS_REFUSED) {
+        /* Also when the answer to COMMIT was lost: the same range again finds its own rows as duplicates. */
+        worker->counts.commit_retries++;
+        health_fail(worker, &worker->ledger, "ledger-failed", &job->error);
+        return;
+    }
+    health_succeed(worker, &worker->ledger, "ledger-up");
+    struct range range = worker->ranges[--worker->range_count];
+    if (job->status == STATUS_OK) {
+        range_booked(worker, job);
+    } else {
+        range_refused(worker, job, range);
+    }
+    if (worker->range_count > 0) return;
+    worker->committing = NULL;
+    batch_reset(job->settle.batch);
+}

@@ -1,0 +1,95 @@
+#include "core/worker_state.h"
+
+#include "base/memory.h"
+
+#include <assert.h>
+
+static struct tells *tells_at(struct worker *worker, size_t index)
+{
+    return &worker->tells[(worker->tells_first + index) % TELLS_MAX];
+}
+
+/* A row or an entry without token cannot say that they are two deductions, and then nothing is given back:
+ * too little sold can be mended later, too much cannot. */
+enum tell_kind tell_kind_for(enum deduction_state state, int64_t booked_us, int64_t pending_us)
+{
+    switch (state) {
+    case DEDUCTION_SETTLED: return booked_us == 0 || booked_us == pending_us ? TELL_SETTLE : TELL_EXTRA;
+    case DEDUCTION_REJECTED: return TELL_REJECTED;
+    case DEDUCTION_VOIDED: return TELL_VOIDED;
+    }
+    return TELL_SETTLE;
+}
+
+/* With Redis up but slow the next commit waits for room; with Redis away nothing waits for it. */
+bool tell_has_room(const struct worker *worker)
+{
+    return worker->tells_count < TELLS_MAX || !worker->stock.up;
+}
+
+struct tells *tell_open(struct worker *worker)
+{
+    if (worker->tells_count == TELLS_MAX) tell_drop_all(worker);
+    assert(worker->tells_count < TELLS_MAX);
+    struct tells *tells = tells_at(worker, worker->tells_count++);
+    tells->count = 0;
+    arena_reset(&tells->arena);
+    return tells;
+}
+
+void tell_add(struct tells *tells, const struct deduction *deduction, enum tell_kind kind)
+{
+    assert(deduction->deducted_at_us != 0);
+    if (tells->count == tells->capacity) {
+        tells->capacity = tells->capacity == 0 ? 1024 : tells->capacity * 2;
+        tells->items = memory_resize(tells->items, tells->capacity, sizeof *tells->items);
+    }
+    struct tell *previous = tells->count == 0 ? NULL : &tells->items[tells->count - 1];
+    struct tell *tell = &tells->items[tells->count++];
+    bool same = previous != NULL && text_equal(previous->budget_id, deduction->budget_id);
+    *tell = (struct tell){
+        .budget_id = same ? previous->budget_id : arena_copy(&tells->arena, deduction->budget_id),
+        .message_id = arena_copy(&tells->arena, deduction->message_id),
+        .deducted_at_us = deduction->deducted_at_us,
+        .kind = kind,
+    };
+}
+
+/* Their pendings stay; the clean-up finds them once Redis is back. The list that the stock has in its hand
+ * stays too. */
+void tell_drop_all(struct worker *worker)
+{
+    size_t kept = worker->out[HAND_STOCK] && worker->jobs[HAND_STOCK].kind == JOB_TELL ? 1 : 0;
+    for (size_t i = kept; i < worker->tells_count; i++)
+        worker->counts.tells_dropped += tells_at(worker, i)->count;
+    if (worker->tells_count > kept) worker->sweep_wanted = true;
+    worker->tells_count = kept;
+}
+
+bool tell_next_job(struct worker *worker, struct job *job)
+{
+    while (worker->tells_count > 0 && tells_at(worker, 0)->count == 0) {
+        worker->tells_first = (worker->tells_first + 1) % TELLS_MAX;
+        worker->tells_count--;
+    }
+    if (worker->tells_count == 0) return false;
+    *job = (struct job){.kind = JOB_TELL, .tells = tells_at(worker, 0)};
+    return true;
+}
+
+void tell_done(struct worker *worker, struct job *job)
+{
+    struct tells *tells = tells_at(worker, 0);
+    assert(worker->tells_count > 0 && tells == job->tells);
+    worker->tells_first = (worker->tells_first + 1) % TELLS_MAX;
+    worker->tells_count--;
+    if (job->status == STATUS_OK) {
+        for (size_t i = 0; i < tells->count; i++) worker->counts.extras += tells->items[i].kind == TELL_EXTRA;
+        return;
+    }
+    worker->counts.tells_dropped += tells->count;
+    worker->sweep_wanted = true;
+    if (job->status == STATUS_REFUSED) {
+        worker_note(worker, LOG_ERROR, "redis-refused", "rows", (int64_t)tells->count, "%s", job->error.text);
+    }
+}
