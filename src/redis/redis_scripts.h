@@ -1,0 +1,36 @@
+/* The Lua scripts of scripts/redis/, as they were when the program was built. */
+#ifndef BURSAR_REDIS_REDIS_SCRIPTS_H
+#define BURSAR_REDIS_REDIS_SCRIPTS_H
+
+#include <stddef.h>
+
+struct redis_script_source {
+    const char *name; /* "deduct.lua" */
+    const unsigned char *data;
+    size_t size;
+};
+
+extern const struct redis_script_source redis_script_deduct;
+extern const struct redis_script_source redis_script_settle;
+extern const struct redis_script_source redis_script_release;
+extern const struct redis_script_source redis_script_credit;
+extern const struct redis_script_source redis_script_state;
+extern const struct redis_script_source redis_script_query;
+extern const struct redis_script_source redis_script_refund_untracked;
+extern const struct redis_script_source redis_script_forget_guard;
+extern const struct redis_script_source redis_script_levels;
+
+enum redis_script {
+    REDIS_SCRIPT_DEDUCT,
+    REDIS_SCRIPT_SETTLE,
+    REDIS_SCRIPT_RELEASE,
+    REDIS_SCRIPT_CREDIT,
+    REDIS_SCRIPT_STATE,
+    REDIS_SCRIPT_QUERY,
+    REDIS_SCRIPT_REFUND_UNTRACKED,
+    REDIS_SCRIPT_FORGET_GUARD,
+    REDIS_SCRIPT_LEVELS,
+    REDIS_SCRIPT_COUNT,
+};
+
+#endif

@@ -1,0 +1,259 @@
+#include "fake/fake_stock.h"
+
+#include "core/identifier.h"
+#include "fake/fake_stock_private.h"
+
+#define SCAN_SLICE 100
+
+static struct fake_stock *fake_of(struct stock *stock)
+{
+    return (struct fake_stock *)stock;
+}
+
+/* How a call goes: the first `done` items are done, what is `answered` of them gets its answer, the others
+ * get `status`. */
+struct fate {
+    size_t done;
+    size_t answered;
+    enum status status;
+};
+
+static struct fate draw_fate(struct fake_stock *fake, size_t count, struct error *error)
+{
+    if (fake->failing_calls == 0) return (struct fate){count, count, STATUS_OK};
+    fake->failing_calls--;
+    enum fake_stock_failure failure = fake->failure;
+    bool is_unknown = failure == FAKE_STOCK_LOST_QUESTION || failure == FAKE_STOCK_LOST_ANSWER;
+    struct fate fate = {.status = is_unknown ? STATUS_UNKNOWN : STATUS_RETRY};
+    if (failure == FAKE_STOCK_LOST_ANSWER) fate.done = count;
+    if (failure == FAKE_STOCK_HALF) fate.done = fate.answered = count / 2;
+    error_set(error, fate.status, is_unknown ? "the fake lost an answer" : "the fake is away");
+    return fate;
+}
+
+/* The budget, or why there is none. */
+static enum status reach_budget(struct fake_stock *fake, struct text id, struct fake_budget **budget,
+                                struct error *error)
+{
+    if (!budget_id_is_valid(id)) return error_set(error, STATUS_REFUSED, "a bad budget id");
+    *budget = fake_stock_budget(fake, id);
+    return (*budget)->corrupt
+               ? error_set(error, STATUS_REFUSED, "budget %s: a key of another type", (*budget)->id)
+               : STATUS_OK;
+}
+
+static enum status fake_ping(struct stock *stock, struct error *error)
+{
+    struct fate fate = draw_fate(fake_of(stock), 1, error);
+    return fate.status == STATUS_UNKNOWN ? STATUS_RETRY : fate.status;
+}
+
+static enum status fake_settle(struct stock *stock, const struct stock_settlement *items, size_t count,
+                               int64_t *cleared, struct error *error)
+{
+    struct fake_stock *fake = fake_of(stock);
+    struct fate fate = draw_fate(fake, count, error);
+    int64_t cleared_count = 0;
+    bool refused = false;
+    for (size_t i = 0; i < fate.done; i++) {
+        struct fake_budget *budget;
+        bool was_pending = false;
+        enum status status = reach_budget(fake, items[i].budget_id, &budget, error);
+        if (status == STATUS_OK) {
+            status =
+                fake_budget_settle(budget, fake->now_us, fake->window_us, &items[i], &was_pending, error);
+        }
+        if (status != STATUS_OK) refused = true;
+        if (was_pending && i < fate.answered) cleared_count++;
+    }
+    if (cleared != NULL) *cleared = cleared_count;
+    return fate.status == STATUS_OK && refused ? STATUS_REFUSED : fate.status;
+}
+
+static void no_release_answer(struct stock_release *item, enum status status)
+{
+    item->status = status;
+    item->released = false;
+    item->left = STOCK_LEFT_NONE;
+}
+
+static enum status fake_release(struct stock *stock, struct stock_release *items, size_t count,
+                                struct error *error)
+{
+    struct fake_stock *fake = fake_of(stock);
+    struct fate fate = draw_fate(fake, count, error);
+    for (size_t i = 0; i < count; i++) {
+        struct stock_release *item = &items[i];
+        struct fake_budget *budget;
+        enum status status = fate.status;
+        if (i < fate.done) status = reach_budget(fake, item->budget_id, &budget, error);
+        if (i < fate.done && status == STATUS_OK) {
+            status = item->deducted_at_us == 0
+                         ? fake_budget_refund_untracked(budget, item, error)
+                         : fake_budget_release(budget, fake->now_us, fake->window_us, item, error);
+        }
+        item->status = status;
+        if (i >= fate.answered) no_release_answer(item, fate.status);
+        if (status != STATUS_OK) no_release_answer(item, item->status);
+    }
+    return fate.status;
+}
+
+static enum status fake_forget_guards(struct stock *stock, const struct stock_release *items, size_t count,
+                                      struct error *error)
+{
+    struct fake_stock *fake = fake_of(stock);
+    struct fate fate = draw_fate(fake, count, error);
+    bool refused = false;
+    for (size_t i = 0; i < fate.done; i++) {
+        if (items[i].deducted_at_us != 0) continue;
+        struct fake_budget *budget;
+        if (reach_budget(fake, items[i].budget_id, &budget, error) != STATUS_OK) {
+            refused = true;
+        } else {
+            map_remove(&budget->guards, items[i].message_id);
+        }
+    }
+    return fate.status == STATUS_OK && refused ? STATUS_REFUSED : fate.status;
+}
+
+static enum status fake_credit(struct stock *stock, struct stock_credit *items, size_t count,
+                               struct error *error)
+{
+    struct fake_stock *fake = fake_of(stock);
+    struct fate fate = draw_fate(fake, count, error);
+    for (size_t i = 0; i < count; i++) {
+        struct stock_credit *item = &items[i];
+        struct fake_budget *budget;
+        item->status = fate.status;
+        if (i < fate.done) item->status = reach_budget(fake, item->budget_id, &budget, error);
+        if (i < fate.done && item->status == STATUS_OK)
+            item->status = fake_budget_credit(budget, item, error);
+        if (i >= fate.answered) item->status = fate.status;
+        if (item->status == STATUS_OK) continue;
+        item->applied = false;
+        item->left = STOCK_LEFT_NONE;
+    }
+    return fate.status;
+}
+
+static enum status deduct_one(struct fake_stock *fake, struct stock_deduct *item, struct error *error)
+{
+    item->result = DEDUCT_INVALID;
+    item->left = STOCK_LEFT_NONE;
+    item->deducted_at_us = 0;
+    if (!budget_id_is_valid(item->budget_id)) return STATUS_OK;
+    return fake_budget_deduct(fake_stock_budget(fake, item->budget_id), fake->now_us, item, error);
+}
+
+static enum status fake_deduct(struct stock *stock, struct stock_deduct *items, size_t count,
+                               struct error *error)
+{
+    struct fake_stock *fake = fake_of(stock);
+    struct fate fate = draw_fate(fake, count, error);
+    for (size_t i = 0; i < count; i++) {
+        struct stock_deduct *item = &items[i];
+        item->status = i < fate.done ? deduct_one(fake, item, error) : fate.status;
+        if (i >= fate.answered) item->status = fate.status;
+        if (item->status == STATUS_OK) continue;
+        item->result = DEDUCT_INVALID;
+        item->left = STOCK_LEFT_NONE;
+        item->deducted_at_us = 0;
+    }
+    return fate.status;
+}
+
+static enum status fake_query(struct stock *stock, struct stock_query *items, size_t count,
+                              struct error *error)
+{
+    struct fake_stock *fake = fake_of(stock);
+    struct fate fate = draw_fate(fake, count, error);
+    for (size_t i = 0; i < count; i++) {
+        struct stock_query *item = &items[i];
+        struct fake_budget *budget;
+        item->status = i < fate.answered ? reach_budget(fake, item->budget_id, &budget, error) : fate.status;
+        if (item->status == STATUS_OK) item->status = fake_budget_query(budget, item, error);
+        if (item->status == STATUS_OK) continue;
+        item->state = PENDING_UNKNOWN;
+        item->amount = 0;
+        item->deducted_at_us = 0;
+    }
+    return fate.status;
+}
+
+static enum status fake_levels(struct stock *stock, struct stock_level *items, size_t count,
+                               struct error *error)
+{
+    struct fake_stock *fake = fake_of(stock);
+    struct fate fate = draw_fate(fake, count, error);
+    for (size_t i = 0; i < count; i++) {
+        struct fake_budget *budget;
+        items[i].left = STOCK_LEFT_NONE;
+        items[i].pending = 0;
+        items[i].status =
+            i < fate.answered ? reach_budget(fake, items[i].budget_id, &budget, error) : fate.status;
+        if (items[i].status != STATUS_OK) continue;
+        if (budget->has_left) items[i].left = budget->left;
+        items[i].pending = budget->deducted - budget->settled - budget->released;
+    }
+    return fate.status;
+}
+
+static enum status fake_state_set(struct stock *stock, struct text budget_id, enum budget_state state,
+                                  int64_t *now_us, struct error *error)
+{
+    struct fake_stock *fake = fake_of(stock);
+    struct fate fate = draw_fate(fake, 1, error);
+    if (fate.done == 0) return fate.status;
+    struct fake_budget *budget;
+    enum status status = reach_budget(fake, budget_id, &budget, error);
+    if (status != STATUS_OK) return fate.answered == 0 ? fate.status : status;
+    budget->state = state;
+    if (fate.answered > 0 && now_us != NULL) *now_us = fake->now_us;
+    return fate.status;
+}
+
+static enum status fake_pending_scan(struct stock *stock, struct text budget_id, uint64_t *cursor,
+                                     struct arena *arena, struct stock_pending **entries, size_t *count,
+                                     struct error *error)
+{
+    struct fake_stock *fake = fake_of(stock);
+    struct fate fate = draw_fate(fake, 1, error);
+    *entries = NULL;
+    *count = 0;
+    if (fate.answered == 0) return fate.status;
+    struct fake_budget *budget;
+    enum status status = reach_budget(fake, budget_id, &budget, error);
+    if (status != STATUS_OK) return status;
+    *entries = arena_alloc(arena, SCAN_SLICE * sizeof **entries);
+    const struct map_entry *entry = map_next(&budget->pending, *cursor);
+    for (; entry != NULL && *count < SCAN_SLICE; entry = map_next(&budget->pending, entry->serial + 1)) {
+        (*entries)[(*count)++] = (struct stock_pending){
+            .message_id = arena_copy(arena, (struct text){entry->id, entry->id_size}),
+            .amount = entry->amount,
+            .deducted_at_us = entry->deducted_at_us,
+        };
+    }
+    *cursor = entry == NULL ? 0 : entry->serial;
+    return STATUS_OK;
+}
+
+static void fake_close(struct stock *stock)
+{
+    (void)stock;
+}
+
+const struct stock_ops fake_stock_ops = {
+    .ping = fake_ping,
+    .load_scripts = fake_ping,
+    .settle = fake_settle,
+    .release = fake_release,
+    .forget_guards = fake_forget_guards,
+    .credit = fake_credit,
+    .deduct = fake_deduct,
+    .query = fake_query,
+    .levels = fake_levels,
+    .state_set = fake_state_set,
+    .pending_scan = fake_pending_scan,
+    .close = fake_close,
+};

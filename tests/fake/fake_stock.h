@@ -1,0 +1,64 @@
+/* A stock in memory that answers as the scripts in scripts/redis/ do, for the contract suite and the
+ * simulator. Nothing in it waits, draws lots or reads a clock: the same calls give the same answers.
+ *
+ * One thread at a time uses it. */
+#ifndef BURSAR_TESTS_FAKE_STOCK_H
+#define BURSAR_TESTS_FAKE_STOCK_H
+
+#include "port/stock.h"
+
+struct fake_stock;
+
+/* The clock stands at 1,700,000,000 s. The caller frees; stock_close on its port does nothing. */
+struct fake_stock *fake_stock_new(int64_t done_window_s);
+void fake_stock_free(struct fake_stock *fake);
+
+/* The port; borrows. */
+struct stock *fake_stock_port(struct fake_stock *fake);
+
+/* Redis's TIME, in microseconds. It stands still until it is set, and may go back. */
+void fake_stock_set_now(struct fake_stock *fake, int64_t now_us);
+int64_t fake_stock_now(const struct fake_stock *fake);
+
+enum fake_stock_failure {
+    FAKE_STOCK_AWAY,          /* STATUS_RETRY, nothing done */
+    FAKE_STOCK_LOST_QUESTION, /* STATUS_UNKNOWN, nothing done */
+    FAKE_STOCK_LOST_ANSWER,   /* STATUS_UNKNOWN, everything done */
+    FAKE_STOCK_HALF, /* STATUS_RETRY: the first half of the items done and answered, the others not */
+};
+
+/* The next `calls` calls fail this way; 0 ends it. Pings and loading scripts count, too. */
+void fake_stock_fail_next(struct fake_stock *fake, size_t calls, enum fake_stock_failure failure);
+
+/* The stock key is gone, and nothing else. */
+void fake_stock_lose_left(struct fake_stock *fake, struct text budget_id);
+
+/* Makes the stock key by hand, as an older producer does. */
+void fake_stock_set_left(struct fake_stock *fake, struct text budget_id, int64_t left);
+
+/* Every call on the budget is refused, as if its keys were of another type. */
+void fake_stock_corrupt(struct fake_stock *fake, struct text budget_id);
+
+/* Everything is gone, as after FLUSHALL. */
+void fake_stock_wipe(struct fake_stock *fake);
+
+/* What Redis would have on its disk; restoring may be repeated. The clock goes on. The caller frees the
+ * snapshot. */
+struct fake_stock_snapshot *fake_stock_snapshot_take(const struct fake_stock *fake);
+void fake_stock_snapshot_restore(struct fake_stock *fake, const struct fake_stock_snapshot *snapshot);
+void fake_stock_snapshot_free(struct fake_stock_snapshot *snapshot);
+
+/* What is inside, for checks that the port does not offer. All 0, and no stock key, for a budget never seen.
+ */
+struct fake_stock_totals {
+    bool has_left;
+    int64_t left;
+    int64_t credited, deducted, settled, released;
+    size_t pending_count;
+    int64_t pending_sum; /* of the entries themselves */
+    size_t done_count;   /* of both generations */
+    size_t guard_count;
+};
+struct fake_stock_totals fake_stock_totals(const struct fake_stock *fake, struct text budget_id);
+
+#endif

@@ -1,0 +1,258 @@
+#include "fake/fake_stock_budget.h"
+
+#include "base/memory.h"
+#include "core/amount.h"
+#include "core/identifier.h"
+#include "core/limits.h"
+
+#include <stdlib.h>
+
+struct fake_budget *fake_budget_new(struct text id)
+{
+    struct fake_budget *budget = memory_alloc_zero(1, sizeof *budget);
+    budget->id = memory_alloc(id.size + 1);
+    memcpy(budget->id, id.data, id.size);
+    budget->id[id.size] = '\0';
+    return budget;
+}
+
+void fake_budget_free(struct fake_budget *budget)
+{
+    map_clear(&budget->pending);
+    map_clear(&budget->done[0]);
+    map_clear(&budget->done[1]);
+    map_clear(&budget->credits);
+    map_clear(&budget->guards);
+    free(budget->id);
+    free(budget);
+}
+
+struct fake_budget *fake_budget_copy(const struct fake_budget *budget)
+{
+    struct fake_budget *copy = memory_alloc(sizeof *copy);
+    *copy = *budget;
+    copy->id = memory_copy_string(budget->id);
+    copy->pending = map_copy(&budget->pending);
+    copy->done[0] = map_copy(&budget->done[0]);
+    copy->done[1] = map_copy(&budget->done[1]);
+    copy->credits = map_copy(&budget->credits);
+    copy->guards = map_copy(&budget->guards);
+    return copy;
+}
+
+static enum status refuse(const struct fake_budget *budget, const char *why, struct error *error)
+{
+    return error_set(error, STATUS_REFUSED, "budget %s: %s", budget->id, why);
+}
+
+static enum status check(const struct fake_budget *budget, struct text id, struct error *error)
+{
+    if (budget->corrupt) return refuse(budget, "a key of another type", error);
+    return message_id_is_valid(id) ? STATUS_OK : refuse(budget, "a bad id", error);
+}
+
+static bool would_overflow(int64_t sum, int64_t amount)
+{
+    return sum > AMOUNT_MAX - amount;
+}
+
+static int64_t left_of(const struct fake_budget *budget)
+{
+    return budget->has_left ? budget->left : STOCK_LEFT_NONE;
+}
+
+static bool is_numeric(const struct fake_budget *budget)
+{
+    return budget->has_left && budget->left != TOTAL_UNLIMITED;
+}
+
+static const struct map_entry *find_done(const struct fake_budget *budget, struct text id)
+{
+    const struct map_entry *entry = map_find(&budget->done[budget->generation], id);
+    return entry != NULL ? entry : map_find(&budget->done[1 - budget->generation], id);
+}
+
+enum status fake_budget_deduct(struct fake_budget *budget, int64_t now_us, struct stock_deduct *item,
+                               struct error *error)
+{
+    if (budget->corrupt) return refuse(budget, "a key of another type", error);
+    item->left = STOCK_LEFT_NONE;
+    item->deducted_at_us = 0;
+    item->result = DEDUCT_INVALID;
+    if (!message_id_is_valid(item->message_id) || !amount_is_valid(item->amount)) return STATUS_OK;
+    const struct map_entry *known = map_find(&budget->pending, item->message_id);
+    bool refunded = false;
+    if (known == NULL) {
+        known = find_done(budget, item->message_id);
+        refunded = known != NULL && known->outcome != PENDING_SETTLED;
+    }
+    item->left = left_of(budget);
+    if (known != NULL) {
+        item->deducted_at_us = known->deducted_at_us;
+        item->result = refunded                        ? DEDUCT_REFUNDED
+                       : known->amount == item->amount ? DEDUCT_REPEAT
+                                                       : DEDUCT_CONFLICT;
+        return STATUS_OK;
+    }
+    item->result = DEDUCT_NOT_INITIALISED;
+    if (!budget->has_left) return STATUS_OK;
+    item->result = DEDUCT_CLOSED;
+    if (budget->state != BUDGET_ACTIVE) return STATUS_OK;
+    item->result = DEDUCT_INSUFFICIENT;
+    if (would_overflow(budget->deducted, item->amount)) return STATUS_OK;
+    if (is_numeric(budget) && budget->left < item->amount) return STATUS_OK;
+
+    struct map_entry *entry = map_put(&budget->pending, item->message_id);
+    entry->amount = item->amount;
+    entry->deducted_at_us = now_us;
+    budget->deducted += item->amount;
+    if (is_numeric(budget)) budget->left -= item->amount;
+    item->result = DEDUCT_DONE;
+    item->left = budget->left;
+    item->deducted_at_us = now_us;
+    return STATUS_OK;
+}
+
+enum status fake_budget_credit(struct fake_budget *budget, struct stock_credit *item, struct error *error)
+{
+    enum status status = check(budget, item->credit_id, error);
+    if (status != STATUS_OK) return status;
+    bool unlimited = item->amount == TOTAL_UNLIMITED;
+    int64_t amount = unlimited ? 0 : item->amount;
+    if (amount != 0 && !amount_is_valid(amount)) return refuse(budget, "a bad amount", error);
+    item->applied = false;
+    item->left = left_of(budget);
+    const struct map_entry *before = map_find(&budget->credits, item->credit_id);
+    if (before != NULL && before->amount == item->amount) return STATUS_OK;
+    if (before != NULL) return refuse(budget, "this credit id was applied with another amount", error);
+
+    bool is_new = !budget->has_left && !budget->has_credited;
+    bool is_unlimited = budget->has_left ? budget->left == TOTAL_UNLIMITED : budget->unlimited;
+    if (!is_new && unlimited != is_unlimited)
+        return refuse(budget, "a number and unlimited do not mix", error);
+    if (would_overflow(budget->credited, amount) ||
+        (is_numeric(budget) && would_overflow(budget->left, amount))) {
+        return refuse(budget, "the sum would pass 2^53-1", error);
+    }
+    map_put(&budget->credits, item->credit_id)->amount = item->amount;
+    budget->has_credited = true;
+    budget->credited += amount;
+    if (unlimited) budget->unlimited = true;
+    if (is_new) {
+        budget->has_left = true;
+        budget->left = item->amount;
+    } else if (is_numeric(budget)) {
+        budget->left += amount;
+    }
+    item->applied = true;
+    item->left = left_of(budget);
+    return STATUS_OK;
+}
+
+enum status fake_budget_query(const struct fake_budget *budget, struct stock_query *item, struct error *error)
+{
+    enum status status = check(budget, item->message_id, error);
+    if (status != STATUS_OK) return status;
+    const struct map_entry *entry = map_find(&budget->pending, item->message_id);
+    item->state = PENDING_PENDING;
+    if (entry == NULL) {
+        entry = find_done(budget, item->message_id);
+        item->state = entry == NULL ? PENDING_UNKNOWN : (enum pending_state)entry->outcome;
+    }
+    item->amount = entry == NULL ? 0 : entry->amount;
+    item->deducted_at_us = entry == NULL ? 0 : entry->deducted_at_us;
+    return STATUS_OK;
+}
+
+static const struct map_entry *find_pending(const struct fake_budget *budget, struct text id, int64_t token)
+{
+    const struct map_entry *entry = map_find(&budget->pending, id);
+    return entry != NULL && entry->deducted_at_us == token ? entry : NULL;
+}
+
+/* Turns the generations if it is time. */
+static void turn_generations(struct fake_budget *budget, int64_t now_us, int64_t window_us)
+{
+    int64_t age = now_us - budget->generation_started_us;
+    bool first = budget->generation_started_us == 0;
+    if (!first && age >= 0 && age < window_us) return;
+    if (!first && age >= 2 * window_us) map_clear(&budget->done[budget->generation]);
+    if (!first && age >= 0) {
+        budget->generation = 1 - budget->generation;
+        map_clear(&budget->done[budget->generation]);
+    }
+    budget->generation_started_us = now_us;
+}
+
+/* Moves a pending entry to the current generation. */
+static void finish(struct fake_budget *budget, int64_t now_us, int64_t window_us, struct text id,
+                   struct map_entry entry, enum pending_state outcome)
+{
+    map_remove(&budget->pending, id);
+    turn_generations(budget, now_us, window_us);
+    struct map_entry *done = map_put(&budget->done[budget->generation], id);
+    done->amount = entry.amount;
+    done->deducted_at_us = entry.deducted_at_us;
+    done->outcome = (int)outcome;
+}
+
+enum status fake_budget_settle(struct fake_budget *budget, int64_t now_us, int64_t window_us,
+                               const struct stock_settlement *item, bool *cleared, struct error *error)
+{
+    *cleared = false;
+    enum status status = check(budget, item->message_id, error);
+    if (status != STATUS_OK) return status;
+    if (!amount_is_valid(item->deducted_at_us)) return refuse(budget, "a bad token", error);
+    const struct map_entry *entry = find_pending(budget, item->message_id, item->deducted_at_us);
+    if (entry == NULL) return STATUS_OK;
+    if (would_overflow(budget->settled, entry->amount))
+        return refuse(budget, "the sum would pass 2^53-1", error);
+    budget->settled += entry->amount;
+    finish(budget, now_us, window_us, item->message_id, *entry, PENDING_SETTLED);
+    *cleared = true;
+    return STATUS_OK;
+}
+
+enum status fake_budget_release(struct fake_budget *budget, int64_t now_us, int64_t window_us,
+                                struct stock_release *item, struct error *error)
+{
+    static const enum pending_state outcomes[] = {[RELEASE_REJECTED] = PENDING_REJECTED,
+                                                  [RELEASE_VOIDED] = PENDING_VOIDED,
+                                                  [RELEASE_EXTRA] = PENDING_SETTLED};
+    enum status status = check(budget, item->message_id, error);
+    if (status != STATUS_OK) return status;
+    if (!amount_is_valid(item->deducted_at_us)) return refuse(budget, "a bad token", error);
+    item->released = false;
+    item->left = left_of(budget);
+    const struct map_entry *entry = find_pending(budget, item->message_id, item->deducted_at_us);
+    if (entry == NULL) return STATUS_OK;
+    if (would_overflow(budget->released, entry->amount) ||
+        (is_numeric(budget) && would_overflow(budget->left, entry->amount))) {
+        return refuse(budget, "the sum would pass 2^53-1", error);
+    }
+    budget->released += entry->amount;
+    if (is_numeric(budget)) budget->left += entry->amount;
+    finish(budget, now_us, window_us, item->message_id, *entry, outcomes[item->outcome]);
+    item->released = true;
+    item->left = left_of(budget);
+    return STATUS_OK;
+}
+
+enum status fake_budget_refund_untracked(struct fake_budget *budget, struct stock_release *item,
+                                         struct error *error)
+{
+    enum status status = check(budget, item->message_id, error);
+    if (status != STATUS_OK) return status;
+    if (!amount_is_valid(item->amount)) return refuse(budget, "a bad amount", error);
+    item->released = false;
+    item->left = left_of(budget);
+    if (!budget->has_left || map_find(&budget->guards, item->message_id) != NULL) return STATUS_OK;
+    if (is_numeric(budget) && would_overflow(budget->left, item->amount)) {
+        return refuse(budget, "the sum would pass 2^53-1", error);
+    }
+    map_put(&budget->guards, item->message_id);
+    if (is_numeric(budget)) budget->left += item->amount;
+    item->released = true;
+    item->left = left_of(budget);
+    return STATUS_OK;
+}
