@@ -1,5 +1,5 @@
-/* The configuration: one table of keys (config_table.c) is the source of defaults, ranges, units and help; etc/bursar.conf and
- * docs/configuration.md are held against it by a test. */
+/* The configuration: one table of keys (config_table.c) is the source of defaults, ranges, units and help;
+ * etc/bursar.conf and docs/configuration.md are held against it by a test. */
 #ifndef BURSAR_CONFIG_CONFIG_H
 #define BURSAR_CONFIG_CONFIG_H
 
@@ -53,20 +53,23 @@ struct config {
 
 /* One `KEY=VALUE` of --set, in the order given. */
 struct config_source {
-    const char *file;        /* -c FILE; NULL: $BURSAR_CONFIG, else /etc/bursar/bursar.conf where it exists, else defaults */
+    const char *
+        file; /* -c FILE; NULL: $BURSAR_CONFIG, else /etc/bursar/bursar.conf where it exists, else defaults */
     const char *const *sets; /* borrowed */
     size_t set_count;
 };
 
-/* Defaults, then the file, then the environment (BURSAR_AMQP_URL, BURSAR_REDIS_URL, BURSAR_LEDGER_URL, each also as …_FILE), then --set.
- * STATUS_CONFIG: an unknown key, a wrong type, a value out of range, an unreadable file: the text names file, line and key, or the
- * variable, or the --set. On any error *config is untouched. The caller frees with config_free. */
-MUST_CHECK enum status config_load(const struct config_source *source, struct config *config, struct error *error);
+/* Defaults, then the file, then the environment (BURSAR_AMQP_URL, BURSAR_REDIS_URL, BURSAR_LEDGER_URL, each
+ * also as …_FILE), then --set. STATUS_CONFIG: an unknown key, a wrong type, a value out of range, an
+ * unreadable file: the text names file, line and key, or the variable, or the --set. On any error *config is
+ * untouched. The caller frees with config_free. */
+MUST_CHECK enum status config_load(const struct config_source *source, struct config *config,
+                                   struct error *error);
 
 void config_free(struct config *config);
 
-/* The first key that differs and needs a restart, or NULL: what a reload can take up is the rest. Writes nothing.
- * `changed`, where not NULL, counts the keys that differ at all. */
+/* The first key that differs and needs a restart, or NULL: what a reload can take up is the rest. Writes
+ * nothing. `changed`, where not NULL, counts the keys that differ at all. */
 const char *config_restart_needed(const struct config *running, const struct config *loaded, size_t *changed);
 
 /* A URL with its password replaced by "***", for logs and tables. The caller frees. */
