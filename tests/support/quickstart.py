@@ -1,0 +1,103 @@
+#!/usr/bin/python3
+"""The second half of scripts/quickstart: servers, budgets, traffic, a crash in the middle, and the reckoning."""
+import argparse
+import os
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from campaign import Campaign
+from world import World
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def show(figures):
+    width = max(len(what) for what, _, _ in figures)
+    say(f"   {'':{width}}  {'messages':>10}  {'units':>12}")
+    for what, count, units in figures:
+        say(f"   {what:{width}}  {count:>10,}  {'' if units is None else format(units, ','):>12}")
+
+
+def run(world, options):
+    say("== init")
+    say("   " + world.run("init").strip().replace("\n", "\n   "))
+    campaign = Campaign(world, options.deductions, seed=options.seed)
+    say(f"== 50 budgets, seed {campaign.seed}")
+    campaign.create_budgets()
+    campaign.write_files()
+    say(f"== worker and {campaign.producers} producers: {campaign.lines:,} lines, and foreign, older, forged and unreadable messages")
+    worker = world.worker()
+    worker.wait_log("event=consuming")
+    began = time.monotonic()
+    campaign.start_producers()
+    campaign.publish_foreign()
+    time.sleep(0.5)
+    before = world.value("SELECT count(*) FROM v_deduction")
+    worker.kill()
+    say(f"== SIGKILL to the worker with {before:,} booked; starting it again")
+    worker = world.worker()
+    campaign.finish_producers()
+    campaign.wait_finished()
+    seconds = time.monotonic() - began
+    wrong = campaign.check(None if options.keep else world.dead_letters())
+    show(campaign.figures())
+    booked = world.value("SELECT count(*) FROM v_deduction")
+    say(f"   {booked:,} bookings in {seconds:.1f} s with the crash in between: {booked / seconds:,.0f} a second, "
+        "producers, servers and worker on this one machine")
+    if not options.keep:
+        code = worker.terminate()
+        if code != 0:
+            wrong.append(f"the worker ended with {code} after SIGTERM")
+        if world.ready() != 0:
+            wrong.append("messages went back to the queue when the worker stopped: something was not acknowledged")
+    return wrong
+
+
+def explain(world):
+    say("== everything is still running; to look at it:")
+    say(f"   {world.bursar} status -c {world.config}")
+    say(f"   {world.bursar} budget list -c {world.config}")
+    say(f"   sqlite3 {world.ledger} 'select * from v_budget'")
+    say(f"   curl http://127.0.0.1:{world.http_port}/metrics")
+    say(f"   redis-cli -p {world.redis_server.port} hgetall 'budget:{{camp:00}}:meta'")
+    say(f"   amqp: {world.rabbit.url}")
+    pids = [worker.process.pid for worker in world.workers if worker.running()]
+    pids += [server.process.pid for server in world.own] + [world.rabbit.epmd.pid]
+    say(f"   to end it: kill {' '.join(map(str, pids))}; rm -r {world.folder} "
+        + " ".join(server.folder for server in world.own))
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--keep", action="store_true")
+    parser.add_argument("--deductions", type=int, default=120000)
+    parser.add_argument("--seed", type=int)
+    parser.add_argument("--started", type=float, default=time.time())
+    options = parser.parse_args()
+    say("== starting a throwaway Redis and RabbitMQ on free ports")
+    world = World()
+    world.__enter__()
+    keep = False
+    try:
+        wrong = run(world, options)
+        for line in wrong[:50]:
+            say("   WRONG: " + line)
+        if not wrong:
+            say("== proof: every id that was published is booked once or parked; for every budget the settled rows add up to what the")
+            say("   ledger says, settled <= total, stock left = total - settled, nothing pending, nothing owed, nothing unacknowledged")
+        keep = options.keep and not wrong
+        if keep:
+            explain(world)
+    finally:
+        if not keep:
+            world.close()
+    say(f"== {time.time() - options.started:.0f} s in all")
+    say(f"{0 if wrong else 1} passed, {1 if wrong else 0} failed")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
