@@ -58,9 +58,7 @@ static bool is_same_message(const struct publication *publication, const struct 
     amqp_basic_properties_t wire;
     recycle_amqp_pool(pool);
     if (properties_build(publication, limits, pool, &wire, NULL) != STATUS_OK) return false;
-    struct text id = properties_message_id(&wire);
-    return text_is_present(id) == text_is_present(returned->message_id) &&
-           text_equal(id, returned->message_id);
+    return text_equal(properties_message_id(&wire), returned->message_id);
 }
 
 bool confirms_return(struct confirms *confirms, const struct assembly *returned,

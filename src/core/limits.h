@@ -13,8 +13,9 @@
 #define USER_ID_CHARACTERS_MAX 128  /* code points */
 #define META_SIZE_MAX          4096 /* bytes of JSON text */
 
-#define DEDUCTION_BODY_SIZE_MAX (64 * 1024) /* bytes: one deduction, alone or as an item of a batch message  \
-                                             */
+#define DEDUCTION_BODY_SIZE_MAX                                                                              \
+    (64 * 1024) /* bytes: one deduction, alone or as an item of a batch message                              \
+                 */
 #define BATCH_BODY_SIZE_MAX (4 * 1024 * 1024) /* bytes: a batch message */
 #define BATCH_ITEMS_MAX     10000             /* deductions in one batch message */
 

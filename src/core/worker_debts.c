@@ -104,6 +104,6 @@ void debts_done(struct worker *worker, struct job *job)
         if (away) health_fail(worker, &worker->stock, "redis-failed", &job->error);
         worker->debts_stage = DEBTS_FETCH; /* a guard that stays costs a few bytes and nothing else */
         break;
-    default: assert(!"a debts job"); break;
+    default: assert(false && "a debts job"); break;
     }
 }

@@ -92,6 +92,6 @@ void sweep_done(struct worker *worker, struct job *job)
         break;
     }
     case JOB_SWEEP_RESOLVE: sweep_next_slice(worker); break;
-    default: assert(!"a sweep job"); break;
+    default: assert(false && "a sweep job"); break;
     }
 }

@@ -5,10 +5,6 @@
 
 #include <assert.h>
 
-/* What may be repeated is tried twice: a connection that was lost while idle is noticed by the first use, and
- * made anew by the second. */
-#define TRIES 2
-
 static bool is_cancelled(const struct bursar_producer *producer)
 {
     return atomic_load(&producer->cancelled);
@@ -89,7 +85,7 @@ static enum bursar_code deduct(struct bursar_producer *producer, const struct bu
                                size_t count, struct bursar_result *results)
 {
     enum status status = STATUS_RETRY;
-    for (int try = 0; try < TRIES && (status == STATUS_RETRY || status == STATUS_UNKNOWN); try++) {
+    for (int try = 0; try < PRODUCER_TRIES && (status == STATUS_RETRY || status == STATUS_UNKNOWN); try++) {
         status = deduct_once(producer, requests, count, results);
     }
     enum bursar_code code = BURSAR_OK;
@@ -179,8 +175,8 @@ static enum bursar_code publish(struct bursar_producer *producer, const struct b
         if (results[i].status == BURSAR_DEDUCTED) results[i].unconfirmed = true;
     }
     enum status status = STATUS_RETRY;
-    for (int try = 0;
-         try < TRIES && (status == STATUS_RETRY || status == STATUS_UNKNOWN) && !is_cancelled(producer);
+    for (int try = 0; try < PRODUCER_TRIES && (status == STATUS_RETRY || status == STATUS_UNKNOWN) &&
+                      !is_cancelled(producer);
          try++) {
         status = publish_once(producer, requests, count, results);
     }

@@ -14,6 +14,10 @@
 /* Requests that are pipelined together: bounds what is held, and what a crash can leave unpublished. */
 #define PRODUCER_CHUNK 1000
 
+/* What may be repeated is tried twice: a connection that was lost while idle is noticed by the first use, and
+ * made anew by the second. */
+#define PRODUCER_TRIES 2
+
 struct bursar_producer {
     struct stock *stock;
     struct publisher *publisher;

@@ -239,4 +239,11 @@ static inline size_t world_scan(struct world *world, const char *budget, int64_t
     return total;
 }
 
+/* One row of a group for the fake, one for Redis. */
+#define BOTH(test)                                                                                           \
+    {#test ": fake", test, world_setup_fake, world_teardown, NULL},                                          \
+    {                                                                                                        \
+#test ": Redis", test, world_setup_redis, world_teardown, NULL                                       \
+    }
+
 #endif

@@ -1,4 +1,5 @@
 /* What only the RabbitMQ adapter has: URLs, logins, a topology that may differ, networks that fail. */
+#include "amqp/confirms.h"
 #include "contract/broker_proxy.h"
 #include "contract/broker_url_tests.h"
 
@@ -247,6 +248,24 @@ static void test_a_lost_confirm_is_unknown(void **state)
     proxy_close(proxy);
 }
 
+static void test_a_missing_queue_costs_no_connection(void **state)
+{
+    struct world *world = *state;
+    struct proxy *proxy = proxy_open(world->url);
+    struct publisher *publisher = proxied_publisher(world, proxy, 5000, NULL);
+    int64_t messages, consumers;
+    world_fill(world, publisher, 3);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(
+            publisher_depth(publisher, TEXT_LITERAL("nothing"), &messages, &consumers, &world->error),
+            STATUS_CONFIG);
+        world_fill(world, publisher, 3);
+    }
+    assert_int_equal(atomic_load(&proxy->connections), 1);
+    publisher_close(publisher);
+    proxy_close(proxy);
+}
+
 struct alarm_script {
     struct proxy *proxy;
     atomic_bool cancel;
@@ -433,6 +452,54 @@ static void test_headers_as_large_as_a_frame(void **state)
     publisher_close(publisher);
 }
 
+/* Bindings may change in the middle of a call, so that of two alike but for one detail only one is returned.
+ */
+static void test_a_return_is_matched_by_content_in_order(void **state)
+{
+    const struct properties_limits limits = {.user = TEXT_LITERAL("guest"), .frame_max = 131072};
+    struct confirms confirms = {0};
+    amqp_pool_t pool;
+    struct publication publications[6];
+    static const char *const ids[] = {"a", "b", NULL, "a", "b", "b"};
+    (void)state;
+    init_amqp_pool(&pool, 4096);
+    for (size_t i = 0; i < 6; i++)
+        publications[i] = (struct publication){.exchange = TEXT_LITERAL("e"),
+                                               .routing_key = TEXT_LITERAL("k"),
+                                               .message_id = text_of(ids[i]),
+                                               .body = TEXT_LITERAL("body")};
+    confirms_begin(&confirms, publications, 6, 40);
+    for (size_t i = 0; i < 5; i++) confirms_sent(&confirms);
+
+    struct assembly returned = {.exchange = TEXT_LITERAL("e"),
+                                .routing_key = TEXT_LITERAL("k"),
+                                .message_id = TEXT_LITERAL("b"),
+                                .body = TEXT_LITERAL("body")};
+    assert_true(confirms_return(&confirms, &returned, &limits, &pool)); /* the second */
+    returned.message_id = TEXT_NONE;
+    assert_true(confirms_return(&confirms, &returned, &limits, &pool)); /* the third */
+    assert_false(confirms_return(&confirms, &returned, &limits, &pool));
+    returned.message_id = TEXT_LITERAL("b");
+    assert_true(confirms_return(&confirms, &returned, &limits, &pool)); /* the fifth; the sixth is not sent */
+    assert_false(confirms_return(&confirms, &returned, &limits, &pool));
+
+    assert_false(confirms_answer(&confirms, 40, false, PUBLICATION_CONFIRMED));
+    assert_false(confirms_answer(&confirms, 46, true, PUBLICATION_CONFIRMED));
+    assert_true(confirms_answer(&confirms, 44, false, PUBLICATION_REFUSED));
+    assert_true(confirms_answer(&confirms, 42, true, PUBLICATION_CONFIRMED));
+    assert_true(confirms_answer(&confirms, 42, true, PUBLICATION_CONFIRMED));
+    assert_int_equal(confirms.answered, 3);
+    assert_int_equal(confirms.oldest, 2);
+    assert_true(confirms_answer(&confirms, 45, true, PUBLICATION_CONFIRMED));
+    assert_int_equal(confirms.answered, 5);
+    static const enum publication_outcome outcomes[] = {PUBLICATION_CONFIRMED, PUBLICATION_RETURNED,
+                                                        PUBLICATION_RETURNED,  PUBLICATION_REFUSED,
+                                                        PUBLICATION_RETURNED,  PUBLICATION_NONE};
+    for (size_t i = 0; i < 6; i++) assert_int_equal(publications[i].outcome, outcomes[i]);
+    confirms_free(&confirms);
+    empty_amqp_pool(&pool);
+}
+
 #define ON_RABBITMQ(test)                                                                                    \
     {                                                                                                        \
 #test, test, world_setup_real, world_teardown, NULL                                                  \
@@ -444,6 +511,7 @@ int main(void)
         cmocka_unit_test(test_urls_that_are_right),
         cmocka_unit_test(test_urls_that_are_wrong),
         cmocka_unit_test(test_options_that_are_wrong),
+        cmocka_unit_test(test_a_return_is_matched_by_content_in_order),
         ON_RABBITMQ(test_refusals_say_why),
         ON_RABBITMQ(test_the_next_host_is_tried),
         ON_RABBITMQ(test_a_host_that_is_silent_takes_no_longer_than_its_timeout),
@@ -453,6 +521,7 @@ int main(void)
         ON_RABBITMQ(test_a_deleted_exchange_comes_back),
         ON_RABBITMQ(test_frames_may_come_in_crumbs),
         ON_RABBITMQ(test_a_lost_confirm_is_unknown),
+        ON_RABBITMQ(test_a_missing_queue_costs_no_connection),
         ON_RABBITMQ(test_no_time_runs_while_the_broker_is_blocked),
         ON_RABBITMQ(test_cancelling_ends_a_blocked_wait),
         ON_RABBITMQ(test_keep_alive_holds_an_unread_connection),

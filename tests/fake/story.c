@@ -289,7 +289,7 @@ bool story_answer(struct story *story, enum hand hand)
     case JOB_SWEEP_SCAN:
     case JOB_SWEEP_LOOKUP:
     case JOB_SWEEP_RESOLVE: job->status = answer_sweep(story, job); break;
-    case JOB_NONE: assert(!"a job"); break;
+    case JOB_NONE: assert(false && "a job"); break;
     }
     story->jobs[hand] = NULL;
     step(story, (struct event){.kind = EVENT_JOB_DONE, .hand = hand});

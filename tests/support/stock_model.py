@@ -6,7 +6,6 @@ script of its name replies; Refused stands for an error reply.
 import re
 
 AMOUNT_MAX = 2**53 - 1
-LEFT, PENDING, DONE_0, DONE_1, META, CREDITS = range(6)
 
 
 class Refused(Exception):

@@ -1,8 +1,8 @@
-/* The command line's helpers: columns, exit statuses, bounded lines. They are parts of a program, not of a
- * library, so they are compiled in here. */
-#include "cli/exit_status.c"
-#include "cli/line_reader.c"
-#include "cli/table.c"
+/* The command line's helpers: columns, exit statuses, bounded lines. */
+#include "base/memory.h"
+#include "cli/exit_status.h"
+#include "cli/line_reader.h"
+#include "cli/output.h"
 
 #include <fcntl.h>
 #include <setjmp.h>

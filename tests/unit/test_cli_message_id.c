@@ -1,7 +1,9 @@
 /* The UUIDv7 of a new message: its shape, its time, and that it grows, also in many threads and after a fork.
- * The generator is compiled in here, for the unit tests link no producer. */
-#include "producer/message_id.c"
+ */
+#include "base/instant.h"
+#include "bursar/producer.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
