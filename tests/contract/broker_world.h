@@ -302,4 +302,30 @@ static inline int world_teardown(void **state)
     return 0;
 }
 
+static inline enum status open_and_connect(struct world *world, const struct amqp_options *options,
+                                           struct consumer **consumer)
+{
+    enum status status = amqp_consumer_open(options, consumer, &world->error);
+    return status == STATUS_OK ? consumer_connect(*consumer, &world->error) : status;
+}
+
+#define ON_BOTH(test)                                                                                        \
+    {"fake: " #test, test, world_setup_fake, world_teardown, NULL},                                          \
+    {                                                                                                        \
+        "rabbitmq: " #test, test, world_setup_real, world_teardown, NULL                                     \
+    }
+
+#define ON_RABBITMQ(test)                                                                                    \
+    {                                                                                                        \
+#test, test, world_setup_real, world_teardown, NULL                                                  \
+    }
+
+/* True where there is a RabbitMQ to test on; says so where not. */
+static inline bool world_has_server(void)
+{
+    if (getenv("BURSAR_TEST_AMQP_URL") != NULL) return true;
+    fprintf(stderr, "BURSAR_TEST_AMQP_URL is not set: run this under tests/support/servers.py --rabbitmq\n");
+    return false;
+}
+
 #endif

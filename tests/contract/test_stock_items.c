@@ -176,6 +176,8 @@ static void test_what_is_refused_stops_nothing_else(void **state)
     int64_t cleared = 0;
     assert_int_equal(stock_settle(world->stock, settlements, 5, &cleared, &world->error), STATUS_REFUSED);
     assert_int_equal(cleared, 1);
+    assert_int_equal(stock_settle(world->stock, settlements, 1, &cleared, &world->error), STATUS_REFUSED);
+    assert_int_equal(cleared, 0);
 
     struct stock_release releases[] = {
         {.budget_id = TEXT_LITERAL("bad"), .message_id = TEXT_LITERAL("m"), .deducted_at_us = token},

@@ -1,17 +1,15 @@
-/* The part of the broker's contract suite about properties; test_broker.c runs it. */
-#ifndef BURSAR_TESTS_BROKER_PROPERTIES_TESTS_H
-#define BURSAR_TESTS_BROKER_PROPERTIES_TESTS_H
-
+/* What becomes of a publication's properties: the contract of port/broker.h, held by the fake broker and by
+ * RabbitMQ alike. */
 #include "contract/broker_world.h"
 
-static inline void append_length(struct buffer *out, size_t length, size_t bytes)
+static void append_length(struct buffer *out, size_t length, size_t bytes)
 {
     for (size_t i = bytes; i-- > 0;)
         buffer_append(out, (struct text){(char[]){(char)(length >> (8 * i))}, 1});
 }
 
 /* Properties with a content type and headers (a table's content). */
-static inline void encode_properties(struct buffer *out, struct text headers)
+static void encode_properties(struct buffer *out, struct text headers)
 {
     buffer_append(out, (struct text){"\xa0\x00"
                                      "\x04"
@@ -21,7 +19,7 @@ static inline void encode_properties(struct buffer *out, struct text headers)
     buffer_append(out, headers);
 }
 
-static inline void append_header(struct buffer *out, const char *name, const char *value)
+static void append_header(struct buffer *out, const char *name, const char *value)
 {
     append_length(out, strlen(name), 1);
     buffer_append_string(out, name);
@@ -30,7 +28,7 @@ static inline void append_header(struct buffer *out, const char *name, const cha
     buffer_append_string(out, value);
 }
 
-static inline void assert_header(struct text properties, const char *name, const char *value)
+static void assert_header(struct text properties, const char *name, const char *value)
 {
     struct text found = fake_properties_header(properties, name);
     if (value == NULL) {
@@ -42,8 +40,8 @@ static inline void assert_header(struct text properties, const char *name, const
         fail_msg("header %s is not %s", name, value);
 }
 
-static inline struct delivery through(struct world *world, struct publisher *publisher,
-                                      struct consumer *consumer, struct publication *publication)
+static struct delivery through(struct world *world, struct publisher *publisher, struct consumer *consumer,
+                               struct publication *publication)
 {
     world_check(world, publisher_publish(publisher, publication, 1, &world->error));
     assert_int_equal(publication->outcome, PUBLICATION_CONFIRMED);
@@ -226,4 +224,15 @@ static void test_unreadable_properties_do_not_stop_a_body(void **state)
     publisher_close(publisher);
 }
 
-#endif
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ON_BOTH(test_headers_are_added_and_replaced),
+        ON_BOTH(test_the_message_id_is_kept_replaced_or_dropped),
+        ON_BOTH(test_deeply_nested_headers_survive),
+        ON_BOTH(test_a_time_to_live_does_not_end_a_parked_message),
+        ON_BOTH(test_unreadable_properties_do_not_stop_a_body),
+    };
+    if (!world_has_server()) return 1;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

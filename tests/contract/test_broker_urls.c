@@ -1,7 +1,4 @@
-/* Tables of URLs and options; test_broker_amqp.c runs them. */
-#ifndef BURSAR_TESTS_BROKER_URL_TESTS_H
-#define BURSAR_TESTS_BROKER_URL_TESTS_H
-
+/* URLs and options, right and wrong: tables that need no server. */
 #include "amqp/url.h"
 #include "contract/broker_world.h"
 
@@ -143,4 +140,12 @@ static void test_options_that_are_wrong(void **state)
     }
 }
 
-#endif
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_urls_that_are_right),
+        cmocka_unit_test(test_urls_that_are_wrong),
+        cmocka_unit_test(test_options_that_are_wrong),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
