@@ -10,7 +10,7 @@
 #define CHUNK_SIZE   ((size_t)256 << 10) /* bytes from which a chunk is sent */
 #define ROUNDS_MAX   4 /* how often scripts are loaded again before somebody else is to blame */
 
-static const struct redis_script_source *const sources[REDIS_SCRIPT_COUNT] = {
+static const struct embedded_file *const sources[REDIS_SCRIPT_COUNT] = {
     [REDIS_SCRIPT_DEDUCT] = &redis_script_deduct,
     [REDIS_SCRIPT_SETTLE] = &redis_script_settle,
     [REDIS_SCRIPT_RELEASE] = &redis_script_release,
@@ -96,9 +96,8 @@ void redis_call_number(struct redis_pipeline *pipeline, int64_t number)
 
 static enum status load_script(struct redis_pipeline *pipeline, enum redis_script script, struct error *error)
 {
-    const struct redis_script_source *source = sources[script];
-    struct text words[] = {
-        TEXT_LITERAL("SCRIPT"), TEXT_LITERAL("LOAD"), {(const char *)source->data, source->size}};
+    const struct embedded_file *source = sources[script];
+    struct text words[] = {TEXT_LITERAL("SCRIPT"), TEXT_LITERAL("LOAD"), {source->data, source->size}};
     redisReply *reply = NULL;
     enum status status = redis_link_ask(&pipeline->link, words, 3, &reply, error);
     if (status != STATUS_OK) return STATUS_RETRY; /* loading twice is as good as once */

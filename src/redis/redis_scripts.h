@@ -2,23 +2,17 @@
 #ifndef BURSAR_REDIS_REDIS_SCRIPTS_H
 #define BURSAR_REDIS_REDIS_SCRIPTS_H
 
-#include <stddef.h>
+#include "base/embedded.h"
 
-struct redis_script_source {
-    const char *name; /* "deduct.lua" */
-    const unsigned char *data;
-    size_t size;
-};
-
-extern const struct redis_script_source redis_script_deduct;
-extern const struct redis_script_source redis_script_settle;
-extern const struct redis_script_source redis_script_release;
-extern const struct redis_script_source redis_script_credit;
-extern const struct redis_script_source redis_script_state;
-extern const struct redis_script_source redis_script_query;
-extern const struct redis_script_source redis_script_refund_untracked;
-extern const struct redis_script_source redis_script_forget_guard;
-extern const struct redis_script_source redis_script_levels;
+extern const struct embedded_file redis_script_deduct;
+extern const struct embedded_file redis_script_settle;
+extern const struct embedded_file redis_script_release;
+extern const struct embedded_file redis_script_credit;
+extern const struct embedded_file redis_script_state;
+extern const struct embedded_file redis_script_query;
+extern const struct embedded_file redis_script_refund_untracked;
+extern const struct embedded_file redis_script_forget_guard;
+extern const struct embedded_file redis_script_levels;
 
 enum redis_script {
     REDIS_SCRIPT_DEDUCT,

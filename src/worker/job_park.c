@@ -70,14 +70,20 @@ void job_park_run(struct job_context *context, struct job *job)
     job->status = publisher_publish(context->publisher, publications, count, &job->error);
     FAILPOINT("park-confirmed");
     i = 0;
+    bool returned = false;
     for (struct park *park = job->parks; park != NULL; park = park->next, i++) {
         enum publication_outcome outcome = publications[i].outcome;
         park->confirmed = outcome == PUBLICATION_CONFIRMED;
+        returned = returned || outcome == PUBLICATION_RETURNED;
         if (outcome == PUBLICATION_RETURNED || outcome == PUBLICATION_REFUSED) {
             job->status = outcome_explain(context, outcome, &job->error);
         }
     }
     free(publications);
+    /* Somebody deleted the dead-letter queue: declared again (or found missing), so that the next try gets
+     * through. */
+    struct error ignored;
+    if (returned && publisher_initialise(context->publisher, &ignored) != STATUS_OK) return;
 }
 
 void job_record_run(struct job_context *context, struct job *job)

@@ -109,6 +109,16 @@ def test_queue_deleted(world):
     assert worker.terminate() == 0
 
 
+def test_dead_letter_queue_deleted(world):
+    worker = consuming(world)
+    channel = world.channel()
+    channel.queue_delete("bursar.deductions.dlq")
+    world.publish("unreadable", "u1")
+    world.wait("parking", lambda: world.value("SELECT count(*) FROM v_parked") == 1)
+    assert worker.terminate() == 0
+    assert [properties.message_id for properties, _ in world.dead_letters()] == ["u1"]
+
+
 def test_script_flush_in_the_middle(world):
     worker = consuming(world)
     for round_ in range(5):
