@@ -4,6 +4,8 @@
 #include "cli/report.h"
 #include "cli/worker_probe.h"
 
+#include "base/instant.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -62,6 +64,19 @@ static void look_at_queue(struct session *session, const char *name, struct queu
     if (!level->known) note(overview, name, status, &session->error);
 }
 
+/* What is booked in order was deducted in order, so what still waits is younger than the row booked last.
+ * Nothing waits: 0. False: no row says, or the broker or the ledger is away. */
+static bool backlog_age(const struct overview *overview, int64_t *seconds)
+{
+    if (!overview->queue.known || !overview->has_ledger) return false;
+    int64_t last_us = overview->stats.last_deducted_at_us;
+    *seconds = 0;
+    if (overview->queue.messages == 0) return true;
+    int64_t age_us = instant_wall_us() - last_us;
+    if (age_us > 0) *seconds = age_us / MICROSECONDS_PER_SECOND;
+    return last_us != 0;
+}
+
 static void look(struct session *session, struct overview *overview)
 {
     struct error *error = &session->error;
@@ -102,15 +117,18 @@ static void print_json(const struct config *config, const struct overview *overv
     for (size_t i = 0; i < overview->row_count; i++)
         json_array_append_new(budgets, budget_row_json(&overview->rows[i]));
     bool known = overview->has_ledger;
+    int64_t age = 0;
+    bool has_age = backlog_age(overview, &age);
     const struct ledger_stats *stats = &overview->stats;
-    output_json(json_pack("{s:{s:b, s:b, s:b}, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "reachable", "broker",
-                          (int)(overview->queue.known || overview->dead_letters.known), "ledger", (int)known,
-                          "redis", (int)overview->has_stock, "worker", worker_state_name(overview->worker),
-                          "queue", queue_json(config->amqp.queue, &overview->queue), "dead_letters",
-                          queue_json(config->amqp.dead_letter_queue, &overview->dead_letters), "refunds_due",
-                          number_json(known, stats->refunds_due), "credits_due",
-                          number_json(known, stats->credits_due), "parked", number_json(known, stats->parked),
-                          "budgets", budgets));
+    output_json(
+        json_pack("{s:{s:b, s:b, s:b}, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "reachable", "broker",
+                  (int)(overview->queue.known || overview->dead_letters.known), "ledger", (int)known, "redis",
+                  (int)overview->has_stock, "worker", worker_state_name(overview->worker), "queue",
+                  queue_json(config->amqp.queue, &overview->queue), "dead_letters",
+                  queue_json(config->amqp.dead_letter_queue, &overview->dead_letters), "backlog_age_seconds",
+                  number_json(has_age, age), "refunds_due", number_json(known, stats->refunds_due),
+                  "credits_due", number_json(known, stats->credits_due), "parked",
+                  number_json(known, stats->parked), "budgets", budgets));
 }
 
 static void add_queue(struct table *table, const char *what, const struct queue_level *level)
@@ -133,6 +151,11 @@ static void print_tables(const struct overview *overview)
     static const char *const budget_headers[] = {"BUDGET", "STATE", "TOTAL", "SETTLED", "LEFT", "PENDING"};
     struct table table = table_begin(headers, 2);
     add_queue(&table, "queue", &overview->queue);
+    int64_t age = 0;
+    bool has_age = backlog_age(overview, &age);
+    table_add(&table, (const char *[]){"backlog age",
+                                       has_age ? arena_format(&table.arena, "at most %lld s", (long long)age)
+                                               : "not known"});
     add_queue(&table, "dead letters", &overview->dead_letters);
     table_add(&table, (const char *[]){"worker", worker_state_name(overview->worker)});
     table_add(&table, (const char *[]){"ledger", overview->has_ledger ? "well" : "away"});

@@ -107,6 +107,7 @@ enum status sqlite_stats(struct ledger *port, struct ledger_stats *stats, struct
         .refunds_due = sqlite3_column_int64(statement, 1),
         .credits_due = sqlite3_column_int64(statement, 2),
         .parked = sqlite3_column_int64(statement, 3),
+        .last_deducted_at_us = sqlite3_column_int64(statement, 4),
     };
     transaction_rollback(ledger);
     return STATUS_OK;

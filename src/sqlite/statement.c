@@ -47,7 +47,10 @@ static const char *const statement_table[STATEMENT_COUNT] = {
     [STATEMENT_STATS] = "SELECT (SELECT count(*) FROM budget),"
                         " (SELECT count(*) FROM deduction INDEXED BY deduction_refund_due WHERE refund = 1),"
                         " (SELECT count(*) FROM credit INDEXED BY credit_due WHERE applied = 0),"
-                        " (SELECT count(*) FROM parked INDEXED BY parked_waiting WHERE state = 0)",
+                        " (SELECT count(*) FROM parked INDEXED BY parked_waiting WHERE state = 0),"
+                        " (SELECT deducted_at_us FROM"
+                        "   (SELECT deducted_at_us FROM deduction ORDER BY sequence DESC LIMIT 1000)"
+                        "   WHERE deducted_at_us IS NOT NULL LIMIT 1)",
 };
 
 const char *statement_sql(enum statement statement)

@@ -136,6 +136,7 @@ static void debts_are_walked_and_marked(void **state)
     assert_int_equal(stats.budgets, 2);
     assert_int_equal(stats.refunds_due, 1);
     assert_int_equal(stats.credits_due, 1);
+    assert_int_equal(stats.last_deducted_at_us, 33);
 }
 
 static void budgets_are_listed_in_byte_order(void **state)

@@ -235,8 +235,11 @@ static enum status fake_stats(struct ledger *port, struct ledger_stats *stats, s
     if (status != STATUS_OK) return status;
     *stats = (struct ledger_stats){.budgets = (int64_t)call.store->budget_count,
                                    .parked = (int64_t)call.store->parked_count};
-    for (size_t i = 0; i < call.store->deduction_count; i++)
-        stats->refunds_due += call.store->deductions[i].refund == REFUND_DUE;
+    for (size_t i = 0; i < call.store->deduction_count; i++) {
+        const struct fake_deduction *row = &call.store->deductions[i];
+        stats->refunds_due += row->refund == REFUND_DUE;
+        if (row->deducted_at_us != 0) stats->last_deducted_at_us = row->deducted_at_us;
+    }
     for (size_t i = 0; i < call.store->credit_count; i++)
         stats->credits_due += !call.store->credits[i].applied;
     return STATUS_OK;

@@ -116,6 +116,20 @@ def test_endpoints(world):
     assert worker.terminate() == 0
 
 
+def test_status_tells_the_age_of_the_backlog(world):
+    assert world.json("status")["backlog_age_seconds"] == 0
+    token = int(world.deduct("camp", "first", 1)[2])
+    world.publish({"message_id": "first", "budget_id": "camp", "amount": 1, "deducted_at": token})
+    worker = world.worker()
+    world.wait_settled(1)
+    assert worker.terminate() == 0
+    publish(world, 3)
+    time.sleep(2)
+    status = world.json("status")
+    assert status["queue"]["messages"] == 3 and 2 <= status["backlog_age_seconds"] <= 20
+    assert "backlog age" in world.run("status")
+
+
 def test_busy_port(world):
     done = world.run_all("run", "--set", f"http.listen=127.0.0.1:{world.redis_server.port}")
     assert done.returncode == 78
