@@ -91,6 +91,36 @@ static void a_tag_of_an_older_connection_is_never_acknowledged(void **state)
     assert_int_equal(story.connects, 2);
 }
 
+static void a_late_commit_does_not_acknowledge_the_same_tag_of_the_next_connection(void **state)
+{
+    (void)state;
+    publish(1, CONTENT_GOOD);
+    story_deliver(&story);
+    story_disconnect(&story);
+    story.messages[0].gone = true; /* another worker took it meanwhile */
+    story_pass(&story, 1000000);
+    publish(1, CONTENT_GOOD);
+    story_deliver(&story);
+    assert_int_equal(story.messages[1].tag, 1);
+    story_answer(&story, HAND_LEDGER); /* the commit of the first connection's batch */
+    assert_int_equal(story.acks, 0);
+    assert_true(story_run(&story, 20));
+}
+
+static void what_cannot_be_recorded_is_not_acknowledged(void **state)
+{
+    (void)state;
+    publish(1, CONTENT_UNREADABLE);
+    story_deliver(&story);
+    story.ledger = STATUS_RETRY;
+    story_answer(&story, HAND_PUBLISHER);
+    story_run(&story, 20);
+    assert_int_equal(story.acks, 0);
+    story.ledger = STATUS_OK;
+    assert_true(story_run(&story, 600));
+    assert_int_equal(story.parks, 1); /* parked once all the same */
+}
+
 static void what_is_unreadable_is_acknowledged_once_confirmed_and_recorded(void **state)
 {
     (void)state;
@@ -336,6 +366,8 @@ int main(void)
         STORY(a_delivery_is_acknowledged_after_its_commit_and_not_before),
         STORY(the_next_batch_fills_while_one_commits),
         STORY(a_tag_of_an_older_connection_is_never_acknowledged),
+        STORY(a_late_commit_does_not_acknowledge_the_same_tag_of_the_next_connection),
+        STORY(what_cannot_be_recorded_is_not_acknowledged),
         STORY(what_is_unreadable_is_acknowledged_once_confirmed_and_recorded),
         STORY(without_confirm_it_stays_and_is_tried_again),
         STORY(a_message_stuck_in_parking_does_not_hold_up_the_others),
