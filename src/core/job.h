@@ -61,8 +61,8 @@ struct tell {
     enum tell_kind { TELL_SETTLE, TELL_EXTRA, TELL_REJECTED, TELL_VOIDED } kind;
 };
 
-/* What to do with a pending entry whose id is booked as `state`: the entry has the token `pending_us`, the
- * row `booked_us` (0: none). */
+/* What to do with a deduction of the token `pending_us` whose id is booked as `state` with the token
+ * `booked_us` (0: without): clear its pending entry, or, where it is a second one, give it back. */
 enum tell_kind tell_kind_for(enum deduction_state state, int64_t booked_us, int64_t pending_us);
 
 struct tells {
@@ -75,10 +75,20 @@ struct tells {
 /* A pending entry under clean-up, and what the ledger says of it. */
 struct sweep_entry {
     struct text message_id;
+    int64_t amount;
     int64_t deducted_at_us; /* the entry's token */
     bool resolve;           /* answer of JOB_SWEEP_LOOKUP: booked, so `kind` is what to do with the entry */
     enum tell_kind kind;
 };
+
+/* Whether the entry is the deduction that the ledger's row for its id books (or a second one like it), and
+ * not another one that uses the same id. */
+bool pending_is_owned(const struct sweep_entry *entry, int64_t booked_amount, int64_t booked_us);
+
+/* As tell_kind_for, for an entry that nobody sent a message for. A row without token may well be the entry's
+ * own, of a producer that does not pass its token on: that is settled, for too little sold can be mended
+ * later, too much cannot. */
+enum tell_kind pending_kind(const struct sweep_entry *entry, enum deduction_state state, int64_t booked_us);
 
 /* Where the clean-up of pendings stands. */
 struct sweep {

@@ -9,6 +9,16 @@
  * Heals what a crash or a dropped message to Redis left behind: booked, and still pending. What the ledger
  * does not know is left alone, for its message may still be on the way. */
 
+bool pending_is_owned(const struct sweep_entry *entry, int64_t booked_amount, int64_t booked_us)
+{
+    return entry->deducted_at_us == booked_us || entry->amount == booked_amount;
+}
+
+enum tell_kind pending_kind(const struct sweep_entry *entry, enum deduction_state state, int64_t booked_us)
+{
+    return tell_kind_for(state, booked_us == 0 ? entry->deducted_at_us : booked_us, entry->deducted_at_us);
+}
+
 bool sweep_next_job(struct worker *worker, enum hand hand, struct job *job)
 {
     if (worker->stopping || !worker->ledger.up || !worker->stock.up) return false;

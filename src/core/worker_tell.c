@@ -9,12 +9,10 @@ static struct tells *tells_at(struct worker *worker, size_t index)
     return &worker->tells[(worker->tells_first + index) % TELLS_MAX];
 }
 
-/* A row or an entry without token cannot say that they are two deductions, and then nothing is given back:
- * too little sold can be mended later, too much cannot. */
 enum tell_kind tell_kind_for(enum deduction_state state, int64_t booked_us, int64_t pending_us)
 {
     switch (state) {
-    case DEDUCTION_SETTLED: return booked_us == 0 || booked_us == pending_us ? TELL_SETTLE : TELL_EXTRA;
+    case DEDUCTION_SETTLED: return booked_us == pending_us ? TELL_SETTLE : TELL_EXTRA;
     case DEDUCTION_REJECTED: return TELL_REJECTED;
     case DEDUCTION_VOIDED: return TELL_VOIDED;
     }

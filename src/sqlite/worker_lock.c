@@ -15,9 +15,12 @@
 #define LOCK_TRIES    5
 #define LOCK_PAUSE_MS 20
 
+/* Beside the file that the path leads to: a worker that comes by a symbolic link must find the same lock. */
 static bool lock_path_of(const char *ledger_path, char path[PATH_MAX])
 {
-    int length = snprintf(path, PATH_MAX, "%s.worker-lock", ledger_path);
+    char *real = realpath(ledger_path, NULL);
+    int length = snprintf(path, PATH_MAX, "%s.worker-lock", real == NULL ? ledger_path : real);
+    free(real);
     return length > 0 && length < PATH_MAX;
 }
 

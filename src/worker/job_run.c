@@ -113,13 +113,14 @@ static void run_sweep_scan(struct job_context *context, struct job *job)
     }
     for (size_t i = 0; i < count; i++) {
         sweep->entries[i] = (struct sweep_entry){.message_id = pendings[i].message_id,
+                                                 .amount = pendings[i].amount,
                                                  .deducted_at_us = pendings[i].deducted_at_us};
     }
     sweep->count = count;
 }
 
-/* An id that is booked for another budget does not own this entry: a person decides about its message, which
- * is parked. */
+/* An entry of another budget, or of another deduction with the same id, is not the row's: its message is
+ * parked as a conflict, and a person decides. */
 static void run_sweep_lookup(struct job_context *context, struct job *job)
 {
     struct sweep *sweep = job->sweep;
@@ -131,9 +132,9 @@ static void run_sweep_lookup(struct job_context *context, struct job *job)
     if (job->status != STATUS_OK) return;
     for (size_t i = 0; i < sweep->count; i++) {
         struct sweep_entry *entry = &sweep->entries[i];
-        entry->resolve = rows[i].found && text_equal(rows[i].budget_id, sweep->budget_id);
-        if (entry->resolve)
-            entry->kind = tell_kind_for(rows[i].state, rows[i].deducted_at_us, entry->deducted_at_us);
+        entry->resolve = rows[i].found && text_equal(rows[i].budget_id, sweep->budget_id) &&
+                         pending_is_owned(entry, rows[i].amount, rows[i].deducted_at_us);
+        if (entry->resolve) entry->kind = pending_kind(entry, rows[i].state, rows[i].deducted_at_us);
     }
 }
 

@@ -2,6 +2,7 @@
  * a process that dies. */
 #include "contract/ledger_fixture.h"
 
+#include <limits.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -22,6 +23,21 @@ static void a_second_worker_is_refused(void **state)
     ledger_close(f->ledger);
     f->ledger = second;
     assert_ok(ledger_ping(second, &f->error));
+}
+
+static void a_second_worker_is_refused_by_another_name(void **state)
+{
+    struct fixture *f = *state;
+    char link[PATH_MAX];
+    snprintf(link, sizeof link, "%s.link", f->path);
+    assert_int_equal(symlink(f->path, link), 0);
+    struct sqlite_ledger_options options = {link, SQLITE_LEDGER_WORKER, 100};
+    struct ledger *second = NULL;
+    assert_ok(sqlite_ledger_open(&options, &second, &f->error));
+    assert_status(ledger_ping(second, &f->error), STATUS_CONFIG);
+    assert_non_null(strstr(f->error.text, "another worker"));
+    ledger_close(second);
+    unlink(link);
 }
 
 static void a_worker_that_died_does_not_block_the_next(void **state)
@@ -198,6 +214,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_second_worker_is_refused, setup_sqlite, fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_second_worker_is_refused_by_another_name, setup_sqlite,
+                                        fixture_teardown),
         cmocka_unit_test_setup_teardown(a_worker_that_died_does_not_block_the_next, setup_sqlite,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(another_writer_delays_and_does_no_harm, setup_sqlite,

@@ -197,6 +197,43 @@ def test_clean_up_after_start(world):
     assert worker.terminate() == 0
 
 
+def test_clean_up_leaves_what_another_deduction_owns(world):
+    """The same id, deducted again with another amount: parked as a conflict, and its pending stays for a person to decide."""
+    world.publish({"message_id": "id", "budget_id": "camp", "amount": 5})
+    settle(world, rows=1)
+    world.publish(message(world, "id", 7))
+    worker = world.worker()
+    world.wait("parking", lambda: world.value("SELECT count(*) FROM v_parked") == 1)
+    assert worker.terminate() == 0
+    worker = world.worker()
+    worker.wait_log("event=cleaned-up")
+    assert worker.terminate() == 0
+    assert list(world.pending("camp")) == ["id"] and world.left("camp") == 993
+
+
+def test_clean_up_settles_for_a_producer_that_passes_no_token_on(world):
+    status, _, token = world.deduct("camp", "id", 4)
+    world.publish({"message_id": "id", "budget_id": "camp", "amount": 4})
+    worker = world.worker()
+    world.wait_settled(1)
+    assert worker.terminate() == 0
+    worker = world.worker()
+    world.wait("the clean-up", lambda: not world.pending("camp"))
+    assert worker.terminate() == 0
+    assert world.left("camp") == 996
+
+
+def test_a_second_deduction_after_one_without_token_is_given_back(world):
+    """A retry that meets a newer producer: the first deduction had no token, the second has."""
+    world.redis.decrby(world.keys("camp")[0], 5)
+    world.publish({"message_id": "id", "budget_id": "camp", "amount": 5})
+    settle(world, rows=1)
+    world.publish(message(world, "id", 5))
+    worker = world.worker()
+    world.wait("the extra to be given back", lambda: world.left("camp") == 995 and not world.pending("camp"))
+    assert worker.terminate() == 0
+
+
 def test_older_producer_is_refunded_once(world):
     world.redis.decrby(world.keys("camp")[0], 300)
     world.run("budget", "close", "camp")

@@ -45,7 +45,8 @@ class Worker:
         return self.process.wait(30)
 
     def terminate(self, seconds=40):
-        """SIGTERM; the exit status."""
+        """SIGTERM, once it listens to signals; the exit status."""
+        wait_for("the worker to start", 10, lambda: "started" in self.log() or not self.running())
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(seconds)
 
