@@ -50,124 +50,6 @@ void worker_free(struct worker *worker)
     free(worker);
 }
 
-static void depth_done(struct worker *worker, const struct job *job)
-{
-    worker->depth_at_us = worker->now_us + DEPTH_INTERVAL_US;
-    worker->queue_ready = job->status == STATUS_OK ? job->depth.ready : -1;
-    worker->dead_lettered = job->status == STATUS_OK ? job->depth.dead_lettered : -1;
-}
-
-static void stats_done(struct worker *worker, const struct job *job)
-{
-    worker->stats_at_us = worker->now_us + STATS_INTERVAL_US;
-    worker->refunds_due = job->status == STATUS_OK ? job->stats.refunds_due : -1;
-    worker->credits_due = job->status == STATUS_OK ? job->stats.credits_due : -1;
-}
-
-static void ping_done(struct worker *worker, const struct job *job, struct health *health, const char *up,
-                      const char *down)
-{
-    if (job->status == STATUS_OK) {
-        health_succeed(worker, health, up);
-    } else {
-        health_fail(worker, health, down, &job->error);
-    }
-}
-
-static void job_done(struct worker *worker, enum hand hand)
-{
-    struct job *job = &worker->jobs[hand];
-    assert(worker->out[hand]);
-    bool stock_was_up = worker->stock.up;
-    switch (job->kind) {
-    case JOB_LEDGER_PING: ping_done(worker, job, &worker->ledger, "ledger-up", "ledger-unavailable"); break;
-    case JOB_STOCK_PING: ping_done(worker, job, &worker->stock, "redis-up", "redis-unavailable"); break;
-    case JOB_SETTLE: settle_done(worker, job); break;
-    case JOB_RECORD: park_recorded(worker, job); break;
-    case JOB_PARK: park_done(worker, job); break;
-    case JOB_LEDGER_STATS: stats_done(worker, job); break;
-    case JOB_DEPTH: depth_done(worker, job); break;
-    case JOB_TELL:
-        tell_done(worker, job);
-        if (job->status == STATUS_RETRY || job->status == STATUS_UNKNOWN || job->status == STATUS_CONFIG) {
-            health_fail(worker, &worker->stock, "redis-failed", &job->error);
-        }
-        break;
-    case JOB_DEBTS_FETCH:
-    case JOB_DEBTS_PAY:
-    case JOB_DEBTS_MARK:
-    case JOB_DEBTS_FORGET: debts_done(worker, job); break;
-    case JOB_SWEEP_BUDGET:
-    case JOB_SWEEP_LOOKUP:
-    case JOB_SWEEP_SCAN:
-    case JOB_SWEEP_RESOLVE: sweep_done(worker, job); break;
-    case JOB_NONE: assert(job->kind != JOB_NONE); break;
-    }
-    worker->out[hand] = false;
-    /* With Redis away nothing may wait for it: what it should be told is left to the clean-up. */
-    if (stock_was_up && !worker->stock.up) tell_drop_all(worker);
-}
-
-static bool stats_next_job(const struct worker *worker, struct job *job)
-{
-    if (worker->stopping || worker->now_us < worker->stats_at_us) return false;
-    *job = (struct job){.kind = JOB_LEDGER_STATS};
-    return true;
-}
-
-static bool ledger_next_job(struct worker *worker, struct job *job)
-{
-    if (!worker->ledger.up) {
-        /* A waiting commit is as good a probe as any. */
-        if (!health_may_try(worker, &worker->ledger)) return false;
-        if (settle_next_job(worker, job) || park_next_record(worker, job)) return true;
-        *job = (struct job){.kind = JOB_LEDGER_PING};
-        return !worker->stopping;
-    }
-    /* Turns, so that a saturated queue starves neither the refunds nor the clean-up. */
-    bool settled_last = worker->jobs[HAND_LEDGER].kind == JOB_SETTLE;
-    if (park_next_record(worker, job)) return true;
-    if (!settled_last && settle_next_job(worker, job)) return true;
-    return debts_next_job(worker, HAND_LEDGER, job) || sweep_next_job(worker, HAND_LEDGER, job) ||
-           stats_next_job(worker, job) || settle_next_job(worker, job);
-}
-
-static bool stock_next_job(struct worker *worker, struct job *job)
-{
-    if (!worker->stock.up) {
-        if (worker->stopping || !health_may_try(worker, &worker->stock)) return false;
-        *job = (struct job){.kind = JOB_STOCK_PING};
-        return true;
-    }
-    bool told_last = worker->jobs[HAND_STOCK].kind == JOB_TELL;
-    if (!told_last && tell_next_job(worker, job)) return true;
-    return debts_next_job(worker, HAND_STOCK, job) || sweep_next_job(worker, HAND_STOCK, job) ||
-           tell_next_job(worker, job);
-}
-
-static bool publisher_next_job(struct worker *worker, struct job *job)
-{
-    if (park_next_job(worker, job)) return true;
-    if (worker->stopping || worker->link == LINK_DOWN || worker->now_us < worker->depth_at_us) return false;
-    *job = (struct job){.kind = JOB_DEPTH};
-    return true;
-}
-
-static bool hand_next_job(struct worker *worker, enum hand hand, struct effect *effect)
-{
-    static bool (*const next[HAND_COUNT])(struct worker *, struct job *) = {
-        [HAND_LEDGER] = ledger_next_job,
-        [HAND_STOCK] = stock_next_job,
-        [HAND_PUBLISHER] = publisher_next_job,
-    };
-    if (worker->out[hand]) return false;
-    struct job *job = &worker->jobs[hand];
-    if (!next[hand](worker, job)) return false;
-    worker->out[hand] = true;
-    *effect = (struct effect){.kind = EFFECT_JOB, .hand = hand, .job = job};
-    return true;
-}
-
 static bool worker_is_drained(const struct worker *worker)
 {
     for (enum hand hand = 0; hand < HAND_COUNT; hand++) {
@@ -201,7 +83,7 @@ bool worker_next_effect(struct worker *worker, struct effect *effect)
     if (worker->link >= LINK_IDLE && window_next_ack(&worker->window, effect)) return true;
     if (link_next_effect(worker, effect)) return true;
     for (enum hand hand = 0; hand < HAND_COUNT; hand++) {
-        if (hand_next_job(worker, hand, effect)) return true;
+        if (hand_next_effect(worker, hand, effect)) return true;
     }
     return stop_next_effect(worker, effect);
 }
@@ -241,7 +123,7 @@ void worker_step(struct worker *worker, const struct event *event)
     case EVENT_CANCELLED:
     case EVENT_DISCONNECTED: link_step(worker, event); break;
     case EVENT_DELIVERY: intake_delivery(worker, event->delivery); break;
-    case EVENT_JOB_DONE: job_done(worker, event->hand); break;
+    case EVENT_JOB_DONE: hand_job_done(worker, event->hand); break;
     case EVENT_SETTINGS:
         settings_check(event->settings);
         assert(event->settings->prefetch == worker->settings.prefetch);

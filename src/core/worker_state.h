@@ -125,6 +125,10 @@ static inline bool health_may_try(const struct worker *worker, const struct heal
     return worker->now_us >= health->retry_at_us;
 }
 
+/* worker_hands.c */
+void hand_job_done(struct worker *worker, enum hand hand);
+bool hand_next_effect(struct worker *worker, enum hand hand, struct effect *effect);
+
 /* worker_window.c */
 void window_init(struct window *window, size_t capacity);
 void window_free(struct window *window);
