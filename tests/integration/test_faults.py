@@ -2,6 +2,7 @@
 import os
 import sqlite3
 import subprocess
+import threading
 import time
 
 import pytest
@@ -169,6 +170,33 @@ def test_redis_refuses_writes(world, fault):
     world.wait_quiet(40)
     assert world.left("camp") == 1000 + 5000 - 11
     assert world.value("SELECT refund FROM v_deduction WHERE message_id = 'big'") == "done"
+    assert worker.terminate() == 0
+
+
+def test_redis_is_loading(world):
+    worker = consuming(world)
+    publish_deducted(world, 10, "before")
+    world.wait_settled(10)
+    world.wait_quiet()
+    tokens = [(f"d-{i}", world.deduct("camp", f"d-{i}", 1)[2]) for i in range(20)]
+    with world.redis.pipeline() as pipeline:
+        for i in range(12000):
+            pipeline.set(f"ballast:{i}", "x")
+        pipeline.execute()
+    server = world.redis_server
+    server.stop()
+    server.options = ["--key-load-delay", "500"]  # microseconds a key: some seconds of LOADING
+    starting = threading.Thread(target=server.start)
+    starting.start()
+    channel = world.channel()
+    for message_id, token in tokens:
+        world.publish({"budget_id": "camp", "amount": 1, "deducted_at": int(token)}, message_id, channel=channel)
+    world.wait_settled(30)
+    worker.wait_log("LOADING")
+    starting.join()
+    server.options = []
+    world.wait_quiet(40)
+    assert world.left("camp") == 970
     assert worker.terminate() == 0
 
 
