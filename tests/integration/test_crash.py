@@ -61,7 +61,8 @@ def test_killed_at(world, place, hit):
     assert row["settled"] == 80
     meta = world.meta("camp")
     assert int(meta["deducted"]) == int(meta["settled"]) + int(meta["released"])
-    assert not [field for field in meta if field.startswith("refund ")] or place in ("debts-marked",)
+    # Killed or stopped between the mark and the forgetting, the guard of the refund without token stays: bytes, no harm.
+    assert {field for field in meta if field.startswith("refund ")} <= {"refund older"}
 
 
 def test_killed_again_and_again(world):

@@ -87,8 +87,12 @@ class World:
         return server
 
     def __enter__(self):
-        for server in self.own:
-            server.start()
+        try:
+            for server in self.own:
+                server.start()
+        except BaseException:
+            self.close()
+            raise
         self.write_config()
         self.redis = redis_client.Redis(port=self.redis_server.port, decode_responses=True)
         return self
@@ -153,8 +157,10 @@ class World:
 
     # The broker, from outside.
     def channel(self):
-        connection = pika.BlockingConnection(pika.URLParameters(self.rabbit.url))
-        return connection.channel()
+        """A channel whose publishes wait for their confirm: what is only sent may be lost when its connection closes."""
+        channel = pika.BlockingConnection(pika.URLParameters(self.rabbit.url)).channel()
+        channel.confirm_delivery()
+        return channel
 
     def publish(self, body, message_id=None, headers=None, channel=None, persistent=True):
         """As an older or foreign producer would."""
