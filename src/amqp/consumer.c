@@ -34,6 +34,7 @@ static void amqp_consumer_disconnect(struct consumer *base)
 {
     struct amqp_consumer *self = self_of(base);
     assembly_reset(&self->assembly);
+    self->tag = 0;
     broker_link_close(&self->link);
 }
 
@@ -78,6 +79,8 @@ static enum status take_method(struct amqp_consumer *self, const amqp_frame_t *f
         return protocol_error(self, error);
     if (method->id == AMQP_BASIC_DELIVER_METHOD) {
         const amqp_basic_deliver_t *deliver = method->decoded;
+        if (frame->channel != BROKER_CHANNEL || deliver->delivery_tag <= self->tag)
+            return protocol_error(self, error);
         self->tag = deliver->delivery_tag;
         self->redelivered = deliver->redelivered != 0;
         assembly_begin(&self->assembly, deliver->exchange, deliver->routing_key);

@@ -57,6 +57,8 @@ static enum status take_method(struct publishing *publishing, struct broker_link
     }
     case AMQP_BASIC_RETURN_METHOD: {
         const amqp_basic_return_t *returned = method->decoded;
+        if (frame->channel != BROKER_CHANNEL)
+            return protocol_error(link, "reading a returned message", error);
         assembly_begin(&publishing->returned, returned->exchange, returned->routing_key);
         return STATUS_OK;
     }

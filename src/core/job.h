@@ -37,7 +37,16 @@ enum job_kind {
     JOB_DEPTH, /* count what is ready in the queue and the dead-letter queue */
 };
 
-/* A message on its way to the dead-letter queue. One allocation: the texts lie behind the struct. */
+/* What the parked items of one batch message have in common: one copy. */
+struct park_source {
+    size_t users;
+    uint64_t epoch, tag;
+    struct text exchange; /* where the message came from; the texts lie behind the struct */
+    struct text routing_key;
+    struct text properties; /* encoded, as they came */
+};
+
+/* A message on its way to the dead-letter queue. One allocation: its own texts lie behind the struct. */
 struct park {
     struct park *next;
     uint64_t epoch;
@@ -45,9 +54,7 @@ struct park {
     struct text message_id; /* absent: unreadable */
     enum park_reason reason;
     struct text detail;
-    struct text exchange; /* where the message came from */
-    struct text routing_key;
-    struct text properties; /* encoded, as they came */
+    struct park_source *source; /* counted */
     struct text body;
     bool is_item;   /* an item of a batch message: its own id replaces the property */
     bool confirmed; /* answer of JOB_PARK */
@@ -70,6 +77,7 @@ struct tells {
     size_t capacity;
     struct tell *items; /* owned */
     struct arena arena; /* owned: the texts */
+    size_t extras;      /* answer of JOB_TELL: second deductions that were given back */
 };
 
 /* A pending entry under clean-up, and what the ledger says of it. */

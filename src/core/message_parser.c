@@ -114,6 +114,13 @@ void parser_end(struct parser *parser)
     parser_reset(parser, 0);
 }
 
+void parser_text_mend(char *text)
+{
+    static const char words[] = "\\u0000 is not allowed without JSON_ALLOW_NUL";
+    const size_t kept = sizeof "\\u0000 is not allowed" - 1, size = sizeof words - 1;
+    if (strncmp(text, words, size) == 0) memmove(text + kept, text + size, strlen(text + size) + 1);
+}
+
 json_t *parser_read(struct parser *parser, struct text text, bool whole, size_t *size,
                     struct parser_fault *fault)
 {
@@ -139,6 +146,7 @@ json_t *parser_read(struct parser *parser, struct text text, bool whole, size_t 
     fault->position = (size_t)error.position;
     memcpy(fault->text, error.text, sizeof fault->text);
     fault->text[sizeof fault->text - 1] = '\0';
+    parser_text_mend(fault->text);
     /* What it was found near is the mask, which nobody sent. */
     char *near = masked ? strstr(fault->text, " near ") : NULL;
     if (near != NULL) *near = '\0';

@@ -35,6 +35,10 @@ void parser_end(struct parser *parser);
 json_t *parser_read(struct parser *parser, struct text text, bool whole, size_t *size,
                     struct parser_fault *fault);
 
+/* Takes out of an error text of the JSON library the name of an option of its own, which nobody who sends
+ * JSON could set. */
+void parser_text_mend(char *text);
+
 /* Whether message_decoder_install was called. */
 bool parser_is_installed(void);
 

@@ -91,7 +91,12 @@ bool worker_next_effect(struct worker *worker, struct effect *effect)
 /* Work is there, every service answers, and still nothing moves: the one thing a supervisor must restart. */
 static void watchdog(struct worker *worker)
 {
-    bool work = worker->window.count > 0 || worker->queue_ready > 0;
+    bool booking = worker->filling->count > 0 || worker->committing != NULL ||
+                   worker->parks_confirmed != NULL || worker->out[HAND_LEDGER];
+    /* What only waits to be parked waits for the broker (an alarm, a queue that is gone), and no restart
+     * helps that. */
+    bool waiting = worker->park_count == 0 && (worker->window.count > 0 || worker->queue_ready > 0);
+    bool work = booking || waiting;
     bool able = worker->link == LINK_CONSUMING && worker->ledger.up && !worker->stopping;
     if (!work || !able) worker->progress_at_us = worker->now_us;
     bool stalled = worker->now_us - worker->progress_at_us > worker->settings.stall_after_us;
@@ -159,7 +164,7 @@ int64_t worker_deadline_us(const struct worker *worker)
     if (worker->stopping) return earlier(at, worker->stop_deadline_us);
     if (worker->debts_stage == DEBTS_IDLE && worker->ledger.up && worker->stock.up &&
         !worker->out[HAND_LEDGER]) {
-        at = earlier(at, worker->debts_at_us);
+        at = earlier(at, worker->debts_woken ? worker->debts_again_us : worker->debts_at_us);
     }
     if (worker->ledger.up && !worker->out[HAND_LEDGER]) at = earlier(at, worker->stats_at_us);
     if (!worker->out[HAND_PUBLISHER] && worker->link != LINK_DOWN) at = earlier(at, worker->depth_at_us);

@@ -7,17 +7,27 @@
  * A crash anywhere repeats from FETCH, and that is harmless: a refund takes its pending entry along, a credit
  * and a refund without token have their own guards. */
 
-static void debts_rest(struct worker *worker, int64_t pause_us)
+/* What Redis refuses for good is tried less and less often; new debts need not wait for that. */
+static void debts_rest(struct worker *worker)
 {
+    int64_t pause_us = DEBTS_INTERVAL_US;
+    if (worker->debts_unpaid) {
+        int64_t grown_us = backoff_next_us(&worker->debts_backoff, DEBTS_PAUSE_MAX_US, &worker->random);
+        if (grown_us > pause_us) pause_us = grown_us;
+    } else {
+        backoff_reset(&worker->debts_backoff);
+    }
     worker->debts_stage = DEBTS_IDLE;
     worker->debts.cursor = (struct debt_cursor){0};
     worker->debts_at_us = worker->now_us + pause_us;
+    worker->debts_again_us = worker->now_us + (worker->debts_unpaid ? DEBTS_INTERVAL_US : 0);
 }
 
 static bool debts_are_wanted(const struct worker *worker)
 {
     if (worker->stopping || !worker->ledger.up || !worker->stock.up) return false;
-    return worker->now_us >= worker->debts_at_us || (worker->debts_woken && !worker->debts_unpaid);
+    return worker->now_us >= worker->debts_at_us ||
+           (worker->debts_woken && worker->now_us >= worker->debts_again_us);
 }
 
 bool debts_next_job(struct worker *worker, enum hand hand, struct job *job)
@@ -27,7 +37,7 @@ bool debts_next_job(struct worker *worker, enum hand hand, struct job *job)
         worker->debts_unpaid = false;
         worker->debts_stage = DEBTS_FETCH;
     }
-    if (worker->debts_stage == DEBTS_FETCH && worker->stopping) debts_rest(worker, 0);
+    if (worker->debts_stage == DEBTS_FETCH && worker->stopping) debts_rest(worker);
     static const struct {
         enum hand hand;
         enum job_kind kind;
@@ -59,18 +69,26 @@ static void debts_marked(struct worker *worker)
 /* Some were paid perhaps, and must be marked; those that were not come again with the next walk. */
 static void debts_paid(struct worker *worker, const struct job *job)
 {
-    if (job->status != STATUS_OK) {
-        worker->debts_unpaid = true;
-        worker_note(worker, LOG_WARN, "debts-unpaid", NULL, 0, "%s", job->error.text);
-    }
     bool any = false;
-    for (size_t i = 0; i < worker->debts.count; i++) any = any || worker->debts.items[i].paid;
+    const struct debt *unpaid = NULL;
+    for (size_t i = 0; i < worker->debts.count; i++) {
+        const struct debt *debt = &worker->debts.items[i];
+        any = any || debt->paid;
+        if (!debt->paid && unpaid == NULL) unpaid = debt;
+    }
+    if (job->status != STATUS_OK && unpaid != NULL) {
+        worker->debts_unpaid = true;
+        worker_note(worker, LOG_WARN, "debts-unpaid", "amount", unpaid->amount,
+                    "%s " TEXT_FORMAT " of budget " TEXT_FORMAT ": %s",
+                    unpaid->kind == DEBT_REFUND ? "refund" : "credit", TEXT_ARGUMENTS(unpaid->id),
+                    TEXT_ARGUMENTS(unpaid->budget_id), job->error.text);
+    }
     if (any) {
         worker->debts_stage = DEBTS_MARK;
     } else if (job->status == STATUS_OK || job->status == STATUS_REFUSED) {
         worker->debts_stage = DEBTS_FETCH; /* one that is refused must not stop those behind it */
     } else {
-        debts_rest(worker, DEBTS_INTERVAL_US);
+        debts_rest(worker);
     }
 }
 
@@ -81,9 +99,9 @@ void debts_done(struct worker *worker, struct job *job)
     case JOB_DEBTS_FETCH:
         if (away || job->status == STATUS_REFUSED) {
             health_fail(worker, &worker->ledger, "ledger-failed", &job->error);
-            debts_rest(worker, DEBTS_INTERVAL_US);
+            debts_rest(worker);
         } else if (worker->debts.count == 0) {
-            debts_rest(worker, DEBTS_INTERVAL_US);
+            debts_rest(worker);
         } else {
             worker->debts_stage = DEBTS_PAY;
         }
@@ -95,9 +113,13 @@ void debts_done(struct worker *worker, struct job *job)
     case JOB_DEBTS_MARK:
         if (job->status == STATUS_OK) {
             debts_marked(worker);
+        } else if (job->status == STATUS_REFUSED) {
+            worker_note(worker, LOG_ERROR, "debts-unmarked", NULL, 0, "%s", job->error.text);
+            worker->debts_unpaid = true;
+            worker->debts_stage = DEBTS_FETCH;
         } else {
-            health_fail(worker, &worker->ledger, "ledger-failed",
-                        &job->error); /* stays in MARK: what is paid must be written */
+            /* Stays in MARK: what is paid must be written. */
+            health_fail(worker, &worker->ledger, "ledger-failed", &job->error);
         }
         break;
     case JOB_DEBTS_FORGET:

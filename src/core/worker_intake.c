@@ -39,8 +39,8 @@ void intake_delivery(struct worker *worker, const struct worker_delivery *delive
     origin->is_batch = message.is_batch;
 
     uint32_t open = message.reason == PARK_NONE ? (uint32_t)message.count : 1;
-    origin->held =
-        window_add(&worker->window, delivery->tag, delivery->body.size + delivery->properties.size, open);
+    size_t bytes = delivery->body.size + delivery->properties.size + open * ITEM_BYTES;
+    origin->held = window_add(&worker->window, delivery->tag, bytes, open);
     if (message.reason != PARK_NONE) {
         park_add(worker, origin, TEXT_NONE, message.message_id, message.reason, message.detail);
     }

@@ -3,15 +3,32 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+static void note_add(struct worker *worker, size_t most, const struct note *begun, const char *format,
+                     va_list arguments)
+{
+    if (worker->notes_count >= most) return;
+    struct note *note = &worker->notes[(worker->notes_first + worker->notes_count++) % NOTES_MAX];
+    *note = *begun;
+    vsnprintf(note->detail, sizeof note->detail, format, arguments);
+}
+
 void worker_note(struct worker *worker, enum log_level level, const char *event, const char *number_name,
                  int64_t number, const char *format, ...)
 {
-    if (worker->notes_count == NOTES_MAX) return; /* a flood within one step says nothing new */
-    struct note *note = &worker->notes[(worker->notes_first + worker->notes_count++) % NOTES_MAX];
-    *note = (struct note){.level = level, .event = event, .number_name = number_name, .number = number};
+    struct note note = {.level = level, .event = event, .number_name = number_name, .number = number};
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(note->detail, sizeof note->detail, format, arguments);
+    note_add(worker, NOTES_MAX, &note, format, arguments);
+    va_end(arguments);
+}
+
+void worker_note_message(struct worker *worker, enum log_level level, const char *event,
+                         const char *number_name, int64_t number, const char *format, ...)
+{
+    struct note note = {.level = level, .event = event, .number_name = number_name, .number = number};
+    va_list arguments;
+    va_start(arguments, format);
+    note_add(worker, NOTES_MESSAGE_MAX, &note, format, arguments);
     va_end(arguments);
 }
 

@@ -16,6 +16,21 @@ static struct text text_put(char **to, struct text text)
     return (struct text){copy, text.size};
 }
 
+static struct park_source *source_of(struct worker *worker, const struct origin *origin)
+{
+    struct park_source *source = worker->park_source;
+    if (source != NULL && source->epoch == origin->epoch && source->tag == origin->tag) return source;
+    size_t size = origin->exchange.size + origin->routing_key.size + origin->properties.size;
+    source = memory_alloc(sizeof *source + size);
+    char *to = (char *)(source + 1);
+    *source = (struct park_source){.epoch = origin->epoch, .tag = origin->tag};
+    source->exchange = text_put(&to, origin->exchange);
+    source->routing_key = text_put(&to, origin->routing_key);
+    source->properties = text_put(&to, origin->properties);
+    worker->park_source = source;
+    return source;
+}
+
 /* A copy of its own, for a message may wait for its confirm long after the batch it came in is gone.
  * `source`: the item's bytes when it is one of a batch message, else absent. */
 void park_add(struct worker *worker, const struct origin *origin, struct text source, struct text message_id,
@@ -25,28 +40,31 @@ void park_add(struct worker *worker, const struct origin *origin, struct text so
     struct text why = text_of(detail == NULL ? "" : detail);
     if (why.size > DETAIL_SIZE_MAX) why.size = DETAIL_SIZE_MAX;
     struct text body = text_is_present(source) ? source : origin->body;
-    size_t size = message_id.size + why.size + origin->exchange.size + origin->routing_key.size +
-                  origin->properties.size + body.size;
+    size_t size = message_id.size + why.size + body.size;
     struct park *park = memory_alloc(sizeof *park + size);
     char *to = (char *)(park + 1);
     *park = (struct park){
         .epoch = origin->epoch, .held = origin->held, .reason = reason, .is_item = text_is_present(source)};
     park->message_id = text_put(&to, message_id);
     park->detail = text_put(&to, why);
-    park->exchange = text_put(&to, origin->exchange);
-    park->routing_key = text_put(&to, origin->routing_key);
-    park->properties = text_put(&to, origin->properties);
+    park->source = source_of(worker, origin);
+    park->source->users++;
     park->body = text_put(&to, body);
     *worker->parks_waiting_end = park;
     worker->parks_waiting_end = &park->next;
     worker->park_count++;
-    worker_note(worker, LOG_WARN, "parking", "bytes", (int64_t)body.size, "%s: " TEXT_FORMAT ": " TEXT_FORMAT,
-                park_reason_name(reason), TEXT_ARGUMENTS(message_id), TEXT_ARGUMENTS(why));
+    worker_note_message(worker, LOG_WARN, "parking", "bytes", (int64_t)body.size,
+                        "%s: " TEXT_FORMAT ": " TEXT_FORMAT, park_reason_name(reason),
+                        TEXT_ARGUMENTS(message_id), TEXT_ARGUMENTS(why));
 }
 
 static void park_free(struct worker *worker, struct park *park)
 {
     worker->park_count--;
+    if (--park->source->users == 0) {
+        if (worker->park_source == park->source) worker->park_source = NULL;
+        free(park->source);
+    }
     free(park);
 }
 
@@ -131,7 +149,11 @@ bool park_next_record(struct worker *worker, struct job *job)
 
 void park_recorded(struct worker *worker, struct job *job)
 {
-    if (job->status != STATUS_OK) {
+    if (job->status == STATUS_REFUSED) {
+        /* Safe in the dead-letter queue, and the ledger will never take the row: holding it would help
+         * nobody. */
+        worker_note(worker, LOG_ERROR, "parking-unrecorded", NULL, 0, "%s", job->error.text);
+    } else if (job->status != STATUS_OK) {
         struct park *last = job->parks;
         while (last->next != NULL) last = last->next;
         last->next = worker->parks_confirmed;
@@ -140,7 +162,7 @@ void park_recorded(struct worker *worker, struct job *job)
         health_fail(worker, &worker->ledger, "ledger-failed", &job->error);
         return;
     }
-    health_succeed(worker, &worker->ledger, "ledger-up");
+    if (job->status == STATUS_OK) health_succeed(worker, &worker->ledger, "ledger-up");
     for (struct park *park = job->parks, *next; park != NULL; park = next) {
         next = park->next;
         if (park->epoch == worker->epoch) window_item_done(&worker->window, park->held, worker->now_us);

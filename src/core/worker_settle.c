@@ -2,28 +2,32 @@
 
 #include <assert.h>
 
-/* Slices of at most batch_max deductions, the first one on top. */
-static void ranges_fill(struct worker *worker, const struct batch *batch)
+static void range_push(struct worker *worker, size_t first, size_t count)
 {
+    assert(worker->range_count < RANGES_MAX);
+    worker->ranges[worker->range_count++] = (struct range){first, count};
+}
+
+/* The range on top, cut down to batch_max deductions; the rest waits below it. */
+static struct range range_next(struct worker *worker)
+{
+    assert(worker->range_count > 0);
+    struct range *top = &worker->ranges[worker->range_count - 1];
     size_t slice = worker->settings.batch_max;
-    if (batch->count / slice + 1 > RANGES_MAX / 2) slice = batch->count / (RANGES_MAX / 2) + 1;
-    worker->range_count = 0;
-    for (size_t end = batch->count; end > 0;) {
-        size_t first = (end - 1) / slice * slice;
-        assert(worker->range_count < RANGES_MAX);
-        worker->ranges[worker->range_count++] = (struct range){first, end - first};
-        end = first;
-    }
+    if (top->count <= slice) return *top;
+    size_t first = top->first;
+    *top = (struct range){first + slice, top->count - slice};
+    range_push(worker, first, slice);
+    return worker->ranges[worker->range_count - 1];
 }
 
 /* One row of the range is refused: halve it, until the row stands alone. */
 static void range_halve(struct worker *worker, struct range range)
 {
     assert(range.count > 1);
-    assert(worker->range_count + 2 <= RANGES_MAX);
     size_t half = range.count / 2;
-    worker->ranges[worker->range_count++] = (struct range){range.first + half, range.count - half};
-    worker->ranges[worker->range_count++] = (struct range){range.first, half};
+    range_push(worker, range.first + half, range.count - half);
+    range_push(worker, range.first, half);
 }
 
 bool settle_next_job(struct worker *worker, struct job *job)
@@ -34,10 +38,9 @@ bool settle_next_job(struct worker *worker, struct job *job)
         worker->committing = worker->filling;
         worker->filling =
             worker->committing == &worker->batches[0] ? &worker->batches[1] : &worker->batches[0];
-        ranges_fill(worker, worker->committing);
+        range_push(worker, 0, worker->committing->count);
     }
-    assert(worker->range_count > 0);
-    struct range range = worker->ranges[worker->range_count - 1];
+    struct range range = range_next(worker);
     *job = (struct job){.kind = JOB_SETTLE};
     job->settle.batch = worker->committing;
     job->settle.first = range.first;
@@ -65,10 +68,11 @@ static void duplicate_tell(struct worker *worker, struct tells *tells, const str
 {
     const struct known_row *known = &item->known;
     if (known->state == DEDUCTION_VOIDED) {
-        worker_note(worker, LOG_WARN, "late", NULL, 0,
-                    "message " TEXT_FORMAT " of budget " TEXT_FORMAT
-                    " arrived after its deduction was voided; it is booked nowhere",
-                    TEXT_ARGUMENTS(item->deduction.message_id), TEXT_ARGUMENTS(item->deduction.budget_id));
+        worker_note_message(worker, LOG_WARN, "late", NULL, 0,
+                            "message " TEXT_FORMAT " of budget " TEXT_FORMAT
+                            " arrived after its deduction was voided; it is booked nowhere",
+                            TEXT_ARGUMENTS(item->deduction.message_id),
+                            TEXT_ARGUMENTS(item->deduction.budget_id));
     }
     if (item->deduction.deducted_at_us == 0) return;
     tell_add(tells, &item->deduction,
@@ -84,10 +88,10 @@ static void item_finish(struct worker *worker, struct tells *tells, const struct
         break;
     case VERDICT_REJECTED:
         worker->debts_woken = true;
-        worker_note(worker, LOG_DEBUG, "rejected", "amount", item->deduction.amount,
-                    "message " TEXT_FORMAT " of budget " TEXT_FORMAT ": %s; to be refunded",
-                    TEXT_ARGUMENTS(item->deduction.message_id), TEXT_ARGUMENTS(item->deduction.budget_id),
-                    deduction_reason_name(item->reason));
+        worker_note_message(worker, LOG_DEBUG, "rejected", "amount", item->deduction.amount,
+                            "message " TEXT_FORMAT " of budget " TEXT_FORMAT ": %s; to be refunded",
+                            TEXT_ARGUMENTS(item->deduction.message_id),
+                            TEXT_ARGUMENTS(item->deduction.budget_id), deduction_reason_name(item->reason));
         item_booked(worker, item);
         break;
     case VERDICT_DUPLICATE:

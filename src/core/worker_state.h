@@ -6,15 +6,19 @@
 #include "core/backoff.h"
 #include "core/worker.h"
 
-#define NOTES_MAX         64  /* more than that in one step: dropped and counted */
-#define RANGES_MAX        64  /* halves waiting in a bisection, and slices of a large batch */
-#define TELLS_MAX         16  /* batches whose Redis part waits; then the next commit waits */
-#define PARKS_AT_ONCE     256 /* messages parked in one job */
-#define DEPTH_INTERVAL_US (10 * INT64_C(1000000))
-#define STATS_INTERVAL_US (10 * INT64_C(1000000))
-#define DEBTS_INTERVAL_US (2 * INT64_C(1000000))
-#define ACK_PATIENCE_US   INT64_C(50000)
-#define CANCEL_GRACE_US   (10 * INT64_C(1000000))
+#define NOTES_MAX 64 /* waiting to be said; more are dropped */
+#define NOTES_MESSAGE_MAX                                                                                    \
+    40 /* of them about single messages, which come in floods: the others must get through */
+#define RANGES_MAX         64 /* waiting in a bisection: one for each halving, and the rest of a large batch */
+#define ITEM_BYTES         512 /* what a deduction takes in memory besides its message, about */
+#define TELLS_MAX          16  /* batches whose Redis part waits; then the next commit waits */
+#define PARKS_AT_ONCE      256 /* messages parked in one job */
+#define DEPTH_INTERVAL_US  (10 * INT64_C(1000000))
+#define STATS_INTERVAL_US  (10 * INT64_C(1000000))
+#define DEBTS_INTERVAL_US  (2 * INT64_C(1000000))
+#define DEBTS_PAUSE_MAX_US (60 * INT64_C(1000000))
+#define ACK_PATIENCE_US    INT64_C(50000)
+#define CANCEL_GRACE_US    (10 * INT64_C(1000000))
 
 /* A delivery that is not acknowledged, in the order of arrival. */
 struct held {
@@ -75,6 +79,7 @@ struct worker {
 
     struct park *parks_waiting, **parks_waiting_end;
     struct park *parks_confirmed, **parks_confirmed_end;
+    struct park_source *park_source; /* of the newest park; counted by its users only */
     size_t park_count;
     struct health publisher;
 
@@ -85,8 +90,10 @@ struct worker {
     enum debts_stage debts_stage;
     struct debt_list debts;
     bool debts_woken;
-    bool debts_unpaid; /* in this walk: some could not be paid */
-    int64_t debts_at_us;
+    bool debts_unpaid;      /* in this walk: some could not be paid */
+    int64_t debts_at_us;    /* of the next walk */
+    int64_t debts_again_us; /* of the next walk at the earliest, also when there are new debts */
+    struct backoff debts_backoff;
 
     enum sweep_stage sweep_stage;
     struct sweep sweep;
@@ -111,9 +118,12 @@ struct worker {
     struct worker_view counts; /* the counters of worker_observe */
 };
 
-/* worker_note.c */
+/* worker_note.c; the second is for what may be said of every message */
 void worker_note(struct worker *worker, enum log_level level, const char *event, const char *number_name,
                  int64_t number, const char *format, ...) __attribute__((format(printf, 6, 7)));
+void worker_note_message(struct worker *worker, enum log_level level, const char *event,
+                         const char *number_name, int64_t number, const char *format, ...)
+    __attribute__((format(printf, 6, 7)));
 bool note_next(struct worker *worker, struct effect *effect);
 
 /* worker_health.c: a service went down or came back; says so once. */

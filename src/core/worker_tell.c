@@ -31,6 +31,7 @@ struct tells *tell_open(struct worker *worker)
     assert(worker->tells_count < TELLS_MAX);
     struct tells *tells = tells_at(worker, worker->tells_count++);
     tells->count = 0;
+    tells->extras = 0;
     arena_reset(&tells->arena);
     return tells;
 }
@@ -82,7 +83,7 @@ void tell_done(struct worker *worker, struct job *job)
     worker->tells_first = (worker->tells_first + 1) % TELLS_MAX;
     worker->tells_count--;
     if (job->status == STATUS_OK) {
-        for (size_t i = 0; i < tells->count; i++) worker->counts.extras += tells->items[i].kind == TELL_EXTRA;
+        worker->counts.extras += tells->extras;
         return;
     }
     worker->counts.tells_dropped += tells->count;

@@ -21,7 +21,7 @@ static struct publication publication_of(const struct job_context *context, cons
     struct publication publication = {
         .exchange = context->dead_letter_exchange,
         .routing_key = context->routing_key,
-        .properties = park->properties,
+        .properties = park->source->properties,
         .message_id = park->is_item ? park->message_id : TEXT_NONE,
         .drop_message_id = park->is_item && !text_is_present(park->message_id),
         .body = park->body,
@@ -31,8 +31,8 @@ static struct publication publication_of(const struct job_context *context, cons
                 {.name = "x-bursar-reason", .value = text_of(park_reason_name(park->reason))},
                 {.name = "x-bursar-detail", .value = park->detail},
                 {.name = "x-bursar-parked-at", .value = now},
-                {.name = "x-bursar-exchange", .value = park->exchange},
-                {.name = "x-bursar-routing-key", .value = park->routing_key},
+                {.name = "x-bursar-exchange", .value = park->source->exchange},
+                {.name = "x-bursar-routing-key", .value = park->source->routing_key},
                 {.name = "x-bursar-replays", .number = 0, .unless_present = true},
             },
     };

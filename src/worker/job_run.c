@@ -50,6 +50,7 @@ static void scratch_add(struct job_context *context, const struct tell *tell)
         .budget_id = tell->budget_id,
         .message_id = tell->message_id,
         .deducted_at_us = tell->deducted_at_us,
+        .status = STATUS_RETRY,
         .outcome = tell->kind == TELL_EXTRA    ? RELEASE_EXTRA
                    : tell->kind == TELL_VOIDED ? RELEASE_VOIDED
                                                : RELEASE_REJECTED,
@@ -58,12 +59,17 @@ static void scratch_add(struct job_context *context, const struct tell *tell)
 
 static void run_tell(struct job_context *context, struct job *job)
 {
-    const struct tells *tells = job->tells;
+    struct tells *tells = job->tells;
     scratch_reserve(context, tells->count);
     for (size_t i = 0; i < tells->count; i++) scratch_add(context, &tells->items[i]);
     FAILPOINT("tell-begin");
     job->status = scratch_apply(context, &job->error);
     FAILPOINT("tell-sent");
+    for (size_t i = 0; i < context->release_count; i++) {
+        const struct stock_release *release = &context->releases[i];
+        tells->extras +=
+            release->outcome == RELEASE_EXTRA && release->status == STATUS_OK && release->released;
+    }
 }
 
 static void run_sweep_resolve(struct job_context *context, struct job *job)

@@ -243,6 +243,8 @@ static enum status answer_debts(struct story *story, struct job *job)
         return STATUS_OK;
     case JOB_DEBTS_PAY:
         if (story->stock != STATUS_OK) return story->stock;
+        story->debts_tries++;
+        if (story->refuse_debts) return STATUS_REFUSED;
         for (size_t i = 0; i < debts->count; i++) debts->items[i].paid = true;
         story->debts_paid += debts->count;
         return STATUS_OK;

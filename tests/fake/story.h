@@ -34,9 +34,10 @@ struct story {
     enum status ledger, stock, connect;
     bool lose_commit_answer; /* the next settle is booked and answered STATUS_UNKNOWN */
     bool refuse_confirms;
+    bool refuse_debts; /* Redis refuses every refund for good */
     size_t connects, starts, cancels, disconnects, acks, multiple_acks, settles, parks, tells_settled,
         tells_extra;
-    size_t debts_due, debts_paid, debts_marked, sweeps;
+    size_t debts_due, debts_paid, debts_marked, debts_tries, sweeps;
     size_t largest_settle;
     char last_note[64];
 };

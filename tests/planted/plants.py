@@ -3,7 +3,7 @@
 (name, file, text as it stands, text with the bug, tests as ctest -R takes them). A text that is not found exactly once is an error:
 the plant has gone stale and must be written anew."""
 
-UNIT, LEDGER, STOCK, MESSAGES, FAULTS = ("unit.test_worker$", "contract.test_ledger", "contract.test_stock|integration.test_scripts",
+UNIT, LEDGER, STOCK, MESSAGES, FAULTS = ("unit.test_worker(_services)?$", "contract.test_ledger", "contract.test_stock|integration.test_scripts",
                                          "integration.test_messages", "integration.test_faults")
 
 PLANTS = [
@@ -15,7 +15,7 @@ PLANTS = [
     ("acknowledge a parked message without its confirm", "src/core/worker_park.c",
      "        if (park->confirmed) {", "        if (park->confirmed || job->status != STATUS_OK) {", UNIT),
     ("acknowledge a parked message before its row is written", "src/core/worker_park.c",
-     "    if (job->status != STATUS_OK) {\n        struct park *last", "    if (job->status == STATUS_INTERNAL) {\n        struct park *last", UNIT),
+     "    } else if (job->status != STATUS_OK) {\n        struct park *last", "    } else if (job->status == STATUS_INTERNAL) {\n        struct park *last", UNIT),
     ("acknowledge a batch message when its first item is booked", "src/core/worker_intake.c",
      "message.reason == PARK_NONE ? (uint32_t)message.count : 1;", "1;", "unit.test_worker|integration.test_messages"),
     # Tags

@@ -1,5 +1,5 @@
-/* A thousand small histories of everything at once. The stage (fake/story.c) asserts at every effect what must hold; in the end, with every
- * service back, all must drain. */
+/* A thousand small histories of everything at once. The stage (fake/story.c) asserts at every effect what
+ * must hold; in the end, with every service back, all must drain. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,0 +1,193 @@
+/* Services that go away and come back, what Redis is owed, stopping and being stuck, as stories in virtual
+ * time. */
+#include "worker_stage.h"
+
+static void with_the_ledger_away_everything_is_kept_and_nothing_returned(void **state)
+{
+    (void)state;
+    story.ledger = STATUS_RETRY;
+    publish(300, CONTENT_GOOD);
+    story_run(&story, 100);
+    assert_int_equal(story.acks, 0);
+    assert_int_equal(story.connects, 1);
+    assert_int_equal(view().held, 100); /* the prefetch */
+    assert_false(view().ledger_up);
+    story.ledger = STATUS_OK;
+    assert_true(story_run(&story, 600));
+    assert_true(view().ledger_up);
+    assert_int_equal(story.connects, 1);
+}
+
+static void without_a_ledger_nothing_is_fetched(void **state)
+{
+    (void)state;
+    story_end(&story);
+    begin();
+    story.ledger = STATUS_RETRY;
+    publish(1, CONTENT_GOOD);
+    story_run(&story, 50);
+    assert_true(story.connected);
+    assert_int_equal(story.starts, 0);
+    story.ledger = STATUS_OK;
+    assert_true(story_run(&story, 600));
+}
+
+static void with_redis_away_bookings_go_on_and_the_clean_up_follows(void **state)
+{
+    (void)state;
+    size_t sweeps = story.sweeps;
+    story.stock = STATUS_RETRY;
+    publish(400, CONTENT_GOOD);
+    assert_true(story_run(&story, 60));
+    assert_false(view().stock_up);
+    story.stock = STATUS_OK;
+    story_run(&story, 400);
+    assert_true(view().stock_up);
+    assert_int_equal(view().tells_dropped + story.tells_settled, 400);
+    assert_true(view().tells_dropped > 0);
+    assert_true(story.sweeps > sweeps);
+}
+
+static void a_rejected_deduction_is_refunded_and_marked(void **state)
+{
+    (void)state;
+    publish(3, CONTENT_REJECTED);
+    assert_true(story_run(&story, 5));
+    story_run(&story, 40);
+    assert_int_equal(story.debts_paid, 3);
+    assert_int_equal(story.debts_marked, 3);
+    assert_int_equal(view().refunds, 3);
+}
+
+static void a_refused_refund_is_tried_less_and_less(void **state)
+{
+    (void)state;
+    story.refuse_debts = true;
+    publish(1, CONTENT_REJECTED);
+    story_run(&story, 6000); /* ten minutes */
+    assert_in_range(story.debts_tries, 5, 40);
+    story.refuse_debts = false;
+    publish(1, CONTENT_REJECTED); /* a new one need not wait for the old one's pause */
+    story_run(&story, 30);
+    assert_int_equal(story.debts_marked, 2);
+}
+
+static void a_saturated_queue_starves_no_refund(void **state)
+{
+    (void)state;
+    publish(1, CONTENT_REJECTED);
+    for (size_t i = 0; i < 200; i++) { /* the ledger always has a batch waiting */
+        publish(10, CONTENT_GOOD);
+        story_pass(&story, 1000);
+        story_deliver(&story);
+        for (enum hand hand = 0; hand < HAND_COUNT; hand++) story_answer(&story, hand);
+    }
+    assert_int_equal(story.debts_marked, 1);
+}
+
+static void an_unreachable_broker_is_tried_again_with_growing_pauses(void **state)
+{
+    (void)state;
+    story.connect = STATUS_RETRY;
+    story_disconnect(&story);
+    size_t before = story.connects;
+    for (size_t i = 0; i < 600; i++) story_pass(&story, 100000); /* a minute */
+    size_t tries = story.connects - before;
+    assert_in_range(tries, 5, 20);
+    story.connect = STATUS_OK;
+    publish(1, CONTENT_GOOD);
+    assert_true(story_run(&story, 700));
+}
+
+static void a_cancelled_consumer_finishes_and_connects_again(void **state)
+{
+    (void)state;
+    publish(5, CONTENT_GOOD);
+    story_deliver(&story);
+    story_cancel(&story);
+    assert_int_equal(story.disconnects, 0);
+    assert_true(story_run(&story, 50));
+    assert_int_equal(story.disconnects, 1);
+    assert_int_equal(story.connects, 2);
+    assert_true(story.consuming);
+}
+
+static void a_stop_finishes_what_is_held_and_says_so(void **state)
+{
+    (void)state;
+    publish(25, CONTENT_GOOD);
+    publish(2, CONTENT_UNREADABLE);
+    story_deliver(&story);
+    story_stop(&story);
+    assert_int_equal(story.cancels, 1);
+    assert_false(story.stopped);
+    assert_true(story_run(&story, 50));
+    assert_true(story.stopped);
+    assert_int_equal(story.tells_settled, 25);
+    assert_int_equal(story.disconnects, 0); /* the shell closes what is left */
+}
+
+static void a_stop_does_not_wait_longer_than_its_time(void **state)
+{
+    (void)state;
+    story.ledger = STATUS_RETRY;
+    publish(5, CONTENT_GOOD);
+    story_deliver(&story);
+    story_stop(&story);
+    story_run(&story, 240);
+    assert_false(story.stopped);
+    story_run(&story, 20);
+    assert_true(story.stopped);
+    assert_int_equal(story.acks, 0);
+}
+
+static void a_stuck_worker_says_so(void **state)
+{
+    (void)state;
+    publish(1, CONTENT_GOOD);
+    story_deliver(&story); /* the commit never comes back */
+    story_pass(&story, 59000000);
+    assert_false(view().stalled);
+    story_pass(&story, 2000000);
+    assert_true(view().stalled);
+    story_answer(&story, HAND_LEDGER);
+    assert_false(view().stalled);
+}
+
+static void a_worker_whose_parking_waits_for_the_broker_is_not_stuck(void **state)
+{
+    (void)state;
+    story.refuse_confirms = true;
+    publish(3, CONTENT_UNREADABLE);
+    story_run(&story, 1500); /* longer than stall_after */
+    assert_int_equal(view().held, 3);
+    assert_false(view().stalled);
+}
+
+static void an_idle_worker_is_not_stuck(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 100; i++) story_run(&story, 10);
+    assert_false(view().stalled);
+}
+
+int main(void)
+{
+    message_decoder_install();
+    const struct CMUnitTest tests[] = {
+        STORY(with_the_ledger_away_everything_is_kept_and_nothing_returned),
+        STORY(without_a_ledger_nothing_is_fetched),
+        STORY(with_redis_away_bookings_go_on_and_the_clean_up_follows),
+        STORY(a_rejected_deduction_is_refunded_and_marked),
+        STORY(a_refused_refund_is_tried_less_and_less),
+        STORY(a_saturated_queue_starves_no_refund),
+        STORY(an_unreachable_broker_is_tried_again_with_growing_pauses),
+        STORY(a_cancelled_consumer_finishes_and_connects_again),
+        STORY(a_stop_finishes_what_is_held_and_says_so),
+        STORY(a_stop_does_not_wait_longer_than_its_time),
+        STORY(a_stuck_worker_says_so),
+        STORY(a_worker_whose_parking_waits_for_the_broker_is_not_stuck),
+        STORY(an_idle_worker_is_not_stuck),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
