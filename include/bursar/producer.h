@@ -70,7 +70,8 @@ enum bursar_status {
     BURSAR_INVALID = -5,         /* the request itself is wrong; `error` says how */
     BURSAR_REFUNDED = -6,        /* this id was deducted and given back; it cannot be used again */
     BURSAR_CLOSED = -7,          /* the budget is closed or deleted */
-    BURSAR_UNAVAILABLE = -100,   /* not deducted: a service is away */
+    BURSAR_UNAVAILABLE = -100,   /* not deducted: a service is away (the call says so), or Redis refuses this
+                                    budget, whose keys something else has spoilt; `error` says which */
     BURSAR_UNKNOWN = -101,       /* sent to Redis, and the answer was lost: try again with the same id */
 };
 

@@ -245,11 +245,14 @@ static void append_time(struct buffer *line, enum log_format format)
     append_text(line, format, "time", text_of(time));
 }
 
-void log_write(enum log_level level, const char *event, const struct log_field *fields, size_t count)
+static bool is_told(enum log_level level)
 {
-    int64_t suppressed;
-    if ((int)level < atomic_load_explicit(&log_level_now, memory_order_relaxed)) return;
-    if (!admit(level, event, &suppressed)) return;
+    return (int)level >= atomic_load_explicit(&log_level_now, memory_order_relaxed);
+}
+
+static void write_line(enum log_level level, const char *event, const struct log_field *fields, size_t count,
+                       int64_t suppressed)
+{
     enum log_format format = (enum log_format)atomic_load_explicit(&log_format_now, memory_order_relaxed);
     struct buffer line = {0};
     append_time(&line, format);
@@ -264,4 +267,16 @@ void log_write(enum log_level level, const char *event, const struct log_field *
     } while (written < 0 && errno == EINTR);
     /* A log that cannot be written must not stop the settlement; there is nobody left to tell. */
     buffer_free(&line);
+}
+
+void log_write(enum log_level level, const char *event, const struct log_field *fields, size_t count)
+{
+    int64_t suppressed;
+    if (is_told(level) && admit(level, event, &suppressed))
+        write_line(level, event, fields, count, suppressed);
+}
+
+void log_write_each(enum log_level level, const char *event, const struct log_field *fields, size_t count)
+{
+    if (is_told(level)) write_line(level, event, fields, count, 0);
 }

@@ -60,8 +60,16 @@ void log_clock_set(int64_t (*clock_us)(void));
  * then carries suppressed=N. */
 void log_write(enum log_level level, const char *event, const struct log_field *fields, size_t count);
 
+/* The same, and never left out as a repeat: for what comes only so often as a person asks for it. */
+void log_write_each(enum log_level level, const char *event, const struct log_field *fields, size_t count);
+
 #define LOG(level, event, ...)                                                                               \
     log_write((level), (event), (const struct log_field[]){{.key = NULL}, __VA_ARGS__} + 1,                  \
               sizeof((const struct log_field[]){{.key = NULL}, __VA_ARGS__}) / sizeof(struct log_field) - 1)
+
+#define LOG_EACH(level, event, ...)                                                                          \
+    log_write_each(                                                                                          \
+        (level), (event), (const struct log_field[]){{.key = NULL}, __VA_ARGS__} + 1,                        \
+        sizeof((const struct log_field[]){{.key = NULL}, __VA_ARGS__}) / sizeof(struct log_field) - 1)
 
 #endif

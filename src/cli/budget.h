@@ -40,7 +40,8 @@ MUST_CHECK enum status budget_rows_read(struct session *session, struct budget_r
 /* Asks Redis for the levels. Rows that it does not answer for stay without; see the session's error. */
 MUST_CHECK enum status budget_rows_level(struct session *session, struct budget_row *rows, size_t count);
 
-/* The columns of v_budget, and left and pending, which are null where unknown. */
+/* The columns of v_budget as they are (ext_params is JSON text), and left and pending, which are null where
+ * unknown. */
 json_t *budget_row_json(const struct budget_row *row);
 
 /* "unlimited", "-" for unknown, or digits; in the arena. */

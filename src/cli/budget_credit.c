@@ -10,6 +10,7 @@
 #include "cli/report.h"
 #include "core/amount.h"
 #include "core/limits.h"
+#include "core/message_parser.h"
 
 #include <string.h>
 
@@ -17,11 +18,12 @@
 #define DESCRIPTION_SIZE_MAX 4096
 #define EXT_SIZE_MAX         16384
 
-/* The first credit's id. No other credit of a budget can have it. */
-static const char first_credit[] = "create";
+/* What the generated id of a budget's first credit begins with: v_credit then tells it from the top-ups. */
+#define FIRST_CREDIT "create:"
 
 struct credit {
     const char *command; /* "budget add" */
+    bool first;          /* the budget's */
     const char *budget_id, *credit_id;
     int64_t amount;
     bool applied; /* Redis has it */
@@ -32,7 +34,7 @@ static void print_credit(const struct credit *credit, bool json)
 {
     if (json) {
         bool known = credit->left != STOCK_LEFT_NONE;
-        const char *amount = credit->credit_id == first_credit ? "total" : "amount";
+        const char *amount = credit->first ? "total" : "amount";
         output_json(json_pack("{s:s, s:I, s:s, s:b, s:o}", "id", credit->budget_id, amount,
                               (json_int_t)credit->amount, "credit_id", credit->credit_id, "applied",
                               (int)credit->applied, "left",
@@ -47,6 +49,15 @@ static void print_credit(const struct credit *credit, bool json)
                                budget_number(&table.arena, credit->left != STOCK_LEFT_NONE, credit->left)});
     table_print(&table);
     table_free(&table);
+}
+
+/* A Redis that is away gets the credit later. One that does not let this configuration in is told before
+ * anything is booked. */
+static bool redis_lets_in(struct session *session, const char *command)
+{
+    if (stock_ping(session->stock, &session->error) != STATUS_CONFIG) return true;
+    report("%s: nothing was booked: %s", command, session->error.text);
+    return false;
 }
 
 /* Gives a booked credit to Redis and notes it in the ledger. */
@@ -90,10 +101,12 @@ static bool is_object(const char *command, const char *ext)
     bool object = json_is_object(document);
     json_decref(document);
     if (object) return true;
-    if (document == NULL)
+    if (document == NULL) {
+        parser_text_mend(why.text);
         report("%s: --ext is no JSON: %s", command, why.text);
-    else
+    } else {
         report("%s: --ext must be a JSON object, such as '{\"owner\": \"spring\"}'", command);
+    }
     return false;
 }
 
@@ -116,8 +129,13 @@ static bool total_parse(const char *command, const char *word, int64_t *total)
 int budget_create(struct session *session, const struct budget_request *request)
 {
     static const char command[] = "budget create";
-    struct credit credit = {
-        .command = command, .budget_id = request->id, .credit_id = first_credit, .left = STOCK_LEFT_NONE};
+    char credit_id[sizeof FIRST_CREDIT - 1 + BURSAR_UUID_SIZE] = FIRST_CREDIT;
+    bursar_message_id_generate(credit_id + sizeof FIRST_CREDIT - 1);
+    struct credit credit = {.command = command,
+                            .first = true,
+                            .budget_id = request->id,
+                            .credit_id = credit_id,
+                            .left = STOCK_LEFT_NONE};
     if (!total_parse(command, request->total, &credit.amount)) return EXIT_STATUS_USAGE;
     if (request->name != NULL && !argument_text(command, "--name", request->name, NAME_SIZE_MAX))
         return EXIT_STATUS_USAGE;
@@ -134,8 +152,8 @@ int budget_create(struct session *session, const struct budget_request *request)
                                    .description = text_of(request->description),
                                    .ext_params = text_of(request->ext),
                                    .total = credit.amount};
-    enum status status =
-        ledger_budget_create(session->ledger, &budget, text_of(first_credit), &session->error);
+    if (!redis_lets_in(session, command)) return EXIT_STATUS_CONFIGURATION;
+    enum status status = ledger_budget_create(session->ledger, &budget, text_of(credit_id), &session->error);
     if (status != STATUS_OK) {
         return report_exit(exit_status_of_ledger(status, &session->error), "%s: %s%s", command,
                            session->error.text, status == STATUS_REFUSED ? "; see bursar budget show" : "");
@@ -159,10 +177,7 @@ int budget_add(struct session *session, const struct budget_request *request)
         credit.credit_id = generated;
     }
     if (!argument_message_id(command, "credit id", credit.credit_id)) return EXIT_STATUS_USAGE;
-    if (strcmp(credit.credit_id, first_credit) == 0) {
-        return report_exit(EXIT_STATUS_USAGE, "%s: the credit id '%s' is the first credit's; use another",
-                           command, first_credit);
-    }
+    if (!redis_lets_in(session, command)) return EXIT_STATUS_CONFIGURATION;
     enum status status =
         ledger_budget_credit(session->ledger, text_of(request->id), text_of(credit.credit_id), credit.amount,
                              &credit.applied, &session->error);

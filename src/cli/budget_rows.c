@@ -69,12 +69,6 @@ static json_t *time_json(int64_t wall_us)
     return json_string(text);
 }
 
-static json_t *object_json(struct text text)
-{
-    json_t *object = text_is_present(text) ? json_loadb(text.data, text.size, 0, NULL) : NULL;
-    return object == NULL ? json_null() : object;
-}
-
 json_t *budget_row_json(const struct budget_row *row)
 {
     const struct ledger_budget *budget = &row->budget;
@@ -83,7 +77,7 @@ json_t *budget_row_json(const struct budget_row *row)
         "{s:o, s:o, s:o, s:I, s:I, s:s, s:o, s:o, s:o, s:o, s:o}", "id", output_json_text(budget->id), "name",
         output_json_text(budget->name), "description", output_json_text(budget->description), "total",
         (json_int_t)budget->total, "settled", (json_int_t)budget->settled, "state",
-        budget_state_name(budget->state), "ext_params", object_json(budget->ext_params), "created_at",
+        budget_state_name(budget->state), "ext_params", output_json_text(budget->ext_params), "created_at",
         time_json(budget->created_at_us), "updated_at", time_json(budget->updated_at_us), "left",
         integer_or_null(has_left, row->left), "pending", integer_or_null(row->has_level, row->pending));
 }

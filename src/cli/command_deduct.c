@@ -28,7 +28,9 @@ static const char help[] =
     "\n"
     "Status: deducted, repeat, insufficient, not-initialised, conflict (this id had another amount), "
     "refunded (this id was given\n"
-    "back), closed, invalid. With --from also unavailable (not deducted) and unknown (repeat it).\n"
+    "back), closed, invalid. With --from also unavailable (not deducted: a service is away, or this budget's "
+    "keys in Redis are broken)\n"
+    "and unknown (repeat it).\n"
     "\n"
     "Examples:\n"
     "  bursar deduct camp:42 3 --message-id order-4711 --user u7\n"
@@ -104,8 +106,8 @@ static int deduct_one(struct bursar_producer *producer, const struct bursar_requ
     struct bursar_result result;
     enum bursar_code code = bursar_producer_deduct(producer, request, 1, &result);
     if (result.status == BURSAR_UNAVAILABLE) {
-        return report_exit(deduct_exit_of_code(code), "deduct: nothing was deducted: %s",
-                           bursar_producer_error(producer));
+        return report_exit(exit_status_worse(deduct_exit_of(&result), deduct_exit_of_code(code)),
+                           "deduct: nothing was deducted: %s", result.error);
     }
     if (json) {
         output_json(deduct_result_json(request, &result));

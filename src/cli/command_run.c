@@ -57,6 +57,7 @@ struct run {
     struct http_server *http;
     atomic_bool cancel;
     uint64_t seed;
+    int64_t drain_timeout_us;
     int signals; /* signalfd */
 };
 
@@ -145,6 +146,7 @@ static enum exit_status run_start(struct run *run)
     };
     run->loop = loop_new(&options);
     run->pages.loop = run->loop;
+    run->drain_timeout_us = options.settings.drain_timeout_us;
     struct error error;
     bool listens = strcmp(run->config.http.listen, "off") != 0;
     if (listens && http_server_start(run->config.http.listen, run_pages_answer, &run->pages, &run->http,
@@ -167,16 +169,27 @@ static void run_reload(struct run *run)
             log_string("kept", "the old settings"));
         return;
     }
-    const char *restart = config_restart_needed(&run->config, &loaded, NULL);
-    if (restart != NULL) {
-        LOG(LOG_WARN, "restart-needed", log_string("key", restart),
-            log_string("detail", "this key is taken up by a restart only; the old value stays until then"));
+    struct config_change change;
+    for (size_t cursor = 0; config_change_next(&run->config, &loaded, &cursor, &change);) {
+        if (!change.restart) continue;
+        LOG_EACH(LOG_WARN, "restart-needed", log_string("key", change.key),
+                 log_string("detail", "a restart takes this key up; the old value stays until then"));
     }
     log_configure(loaded.log.level, loaded.log.format);
     struct worker_settings settings = run_settings(run, &loaded);
+    run->drain_timeout_us = settings.drain_timeout_us;
     loop_reload(run->loop, &settings);
     LOG(LOG_INFO, "reloaded");
     config_free(&loaded);
+}
+
+/* The loop is inside a call to a broker that does not answer, so nothing could be acknowledged any more. */
+static void run_give_up(void)
+{
+    LOG(LOG_WARN, "stopped",
+        log_string("detail", "the time to drain was up and the broker does not answer; "
+                             "it delivers again what was held"));
+    _exit(EXIT_STATUS_WELL);
 }
 
 /* Until the loop has stopped. */
@@ -185,8 +198,11 @@ static void run_wait(struct run *run)
     struct pollfd descriptors[2] = {{.fd = loop_finished_descriptor(run->loop), .events = POLLIN},
                                     {.fd = run->signals, .events = POLLIN}};
     bool stopping = false;
+    int64_t until_us = INT64_MAX;
     for (;;) {
-        if (poll(descriptors, 2, -1) < 0 && errno != EINTR) abort();
+        int64_t left_us = until_us - instant_monotonic_us();
+        if (left_us <= 0) run_give_up();
+        if (poll(descriptors, 2, stopping ? (int)(left_us / 1000) + 1 : -1) < 0 && errno != EINTR) abort();
         if ((descriptors[0].revents & POLLIN) != 0) return;
         struct signalfd_siginfo info;
         if ((descriptors[1].revents & POLLIN) == 0 || read(run->signals, &info, sizeof info) != sizeof info)
@@ -195,6 +211,7 @@ static void run_wait(struct run *run)
             run_reload(run);
         } else if (!stopping) {
             stopping = true;
+            until_us = instant_monotonic_us() + run->drain_timeout_us + FINISH_PATIENCE_US;
             loop_stop(run->loop);
         } else {
             LOG(LOG_WARN, "stopped",

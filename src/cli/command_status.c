@@ -13,8 +13,9 @@ static const char help[] =
     "usage: bursar status [OPTION]...\n"
     "\n"
     "One look at everything: how many deductions wait in the queue and how many messages are parked, whether "
-    "a worker answers,\n"
-    "what the ledger still owes Redis, and every budget. What is away is said so; the rest is shown all the "
+    "a worker answers\n"
+    "and how many messages it holds, what the ledger still owes Redis, and every budget. What is away is "
+    "said so; the rest is shown all the "
     "same.\n"
     "\n"
     "  -c, --config FILE   --set KEY=VALUE   --json   -h, --help   --version\n"
@@ -37,7 +38,7 @@ struct queue_level {
 
 struct overview {
     struct queue_level queue, dead_letters;
-    enum worker_state worker;
+    struct worker_look worker;
     bool has_ledger;
     struct ledger_stats stats;
     bool has_rows;
@@ -64,14 +65,20 @@ static void look_at_queue(struct session *session, const char *name, struct queu
     if (!level->known) note(overview, name, status, &session->error);
 }
 
-/* What is booked in order was deducted in order, so what still waits is younger than the row booked last.
- * Nothing waits: 0. False: no row says, or the broker or the ledger is away. */
+/* What is booked in order was deducted in order, so what still waits, in the queue or in the worker's hands,
+ * is younger than the row booked last. Nothing waits: 0. False: it is not known whether anything waits, or no
+ * row says since when. */
 static bool backlog_age(const struct overview *overview, int64_t *seconds)
 {
-    if (!overview->queue.known || !overview->has_ledger) return false;
-    int64_t last_us = overview->stats.last_deducted_at_us;
+    const struct queue_level *queue = &overview->queue;
+    const struct worker_look *worker = &overview->worker;
     *seconds = 0;
-    if (overview->queue.messages == 0) return true;
+    if (!queue->known) return false;
+    if (queue->messages == 0 && queue->consumers == 0) return true; /* nobody is there to hold any */
+    if (queue->messages == 0 && !worker->has_held) return false;
+    if (queue->messages == 0 && worker->held == 0) return true;
+    if (!overview->has_ledger) return false;
+    int64_t last_us = overview->stats.last_deducted_at_us;
     int64_t age_us = instant_wall_us() - last_us;
     if (age_us > 0) *seconds = age_us / MICROSECONDS_PER_SECOND;
     return last_us != 0;
@@ -121,9 +128,10 @@ static void print_json(const struct config *config, const struct overview *overv
     bool has_age = backlog_age(overview, &age);
     const struct ledger_stats *stats = &overview->stats;
     output_json(
-        json_pack("{s:{s:b, s:b, s:b}, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "reachable", "broker",
+        json_pack("{s:{s:b, s:b, s:b}, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "reachable", "broker",
                   (int)(overview->queue.known || overview->dead_letters.known), "ledger", (int)known, "redis",
-                  (int)overview->has_stock, "worker", worker_state_name(overview->worker), "queue",
+                  (int)overview->has_stock, "worker", worker_state_name(overview->worker.state), "held",
+                  number_json(overview->worker.has_held, overview->worker.held), "queue",
                   queue_json(config->amqp.queue, &overview->queue), "dead_letters",
                   queue_json(config->amqp.dead_letter_queue, &overview->dead_letters), "backlog_age_seconds",
                   number_json(has_age, age), "refunds_due", number_json(known, stats->refunds_due),
@@ -151,13 +159,14 @@ static void print_tables(const struct overview *overview)
     static const char *const budget_headers[] = {"BUDGET", "STATE", "TOTAL", "SETTLED", "LEFT", "PENDING"};
     struct table table = table_begin(headers, 2);
     add_queue(&table, "queue", &overview->queue);
+    add_number(&table, "held by the worker", overview->worker.has_held, overview->worker.held);
     int64_t age = 0;
     bool has_age = backlog_age(overview, &age);
     table_add(&table, (const char *[]){"backlog age",
                                        has_age ? arena_format(&table.arena, "at most %lld s", (long long)age)
                                                : "not known"});
     add_queue(&table, "dead letters", &overview->dead_letters);
-    table_add(&table, (const char *[]){"worker", worker_state_name(overview->worker)});
+    table_add(&table, (const char *[]){"worker", worker_state_name(overview->worker.state)});
     table_add(&table, (const char *[]){"ledger", overview->has_ledger ? "well" : "away"});
     table_add(&table, (const char *[]){"redis", overview->has_stock ? "well" : "away"});
     add_number(&table, "refunds due", overview->has_ledger, overview->stats.refunds_due);

@@ -70,8 +70,8 @@ static enum exit_status line_bad(const struct deduct_line *line, bool json, stru
 }
 
 /* One line out for each line in. A request that the producer finds invalid (a user_id too long) is a bad line
- * as well. */
-static enum exit_status chunk_print(struct chunk *chunk, bool json)
+ * as well. What was not deducted although the call went well is explained where no JSON does it. */
+static enum exit_status chunk_print(struct chunk *chunk, enum bursar_code code, bool json)
 {
     enum exit_status exit = EXIT_STATUS_WELL;
     struct table table = deduct_table_begin();
@@ -86,10 +86,13 @@ static enum exit_status chunk_print(struct chunk *chunk, bool json)
             continue;
         }
         exit = exit_status_worse(exit, deduct_exit_of(result));
-        if (json)
+        if (json) {
             output_json_line(deduct_result_json(&line->request, result));
-        else
-            deduct_table_add(&table, &line->request, result);
+            continue;
+        }
+        deduct_table_add(&table, &line->request, result);
+        if (result->status == BURSAR_UNAVAILABLE && code == BURSAR_OK)
+            report("deduct: line %" PRId64 ": %s", line->number, result->error);
     }
     if (!json) table_print(&table);
     table_free(&table);
@@ -111,7 +114,7 @@ static enum exit_status chunk_run(struct bursar_producer *producer, struct chunk
     enum bursar_code code =
         chunk->valid == 0 ? BURSAR_OK
                           : bursar_producer_deduct(producer, chunk->requests, chunk->valid, chunk->results);
-    enum exit_status exit = exit_status_worse(chunk_print(chunk, json), deduct_exit_of_code(code));
+    enum exit_status exit = exit_status_worse(chunk_print(chunk, code, json), deduct_exit_of_code(code));
     /* Where the answers cannot be written, going on would deduct without telling anybody. */
     *stop = code != BURSAR_OK || !output_is_well();
     if (code != BURSAR_OK) {

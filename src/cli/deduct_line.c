@@ -3,6 +3,7 @@
 #include "core/amount.h"
 #include "core/identifier.h"
 #include "core/limits.h"
+#include "core/message_parser.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -61,6 +62,7 @@ void deduct_line_parse(struct text text, struct arena *arena, struct deduct_line
     line->error[0] = '\0';
     json_t *object = json_loadb(text.data, text.size, JSON_REJECT_DUPLICATES, &why);
     if (object == NULL) {
+        parser_text_mend(why.text);
         snprintf(line->error, sizeof line->error, "no JSON: %s (byte %d)", why.text, why.position);
         line->valid = false;
     } else if (!json_is_object(object)) {

@@ -6,8 +6,8 @@ enum exit_status deduct_exit_of(const struct bursar_result *result)
     switch (result->status) {
     case BURSAR_DEDUCTED:
     case BURSAR_REPEAT:
-    case BURSAR_UNAVAILABLE: /* the whole call's status says why */
-    case BURSAR_UNKNOWN: return EXIT_STATUS_WELL;
+    case BURSAR_UNKNOWN: return EXIT_STATUS_WELL; /* the whole call's status says why */
+    case BURSAR_UNAVAILABLE: return EXIT_STATUS_UNAVAILABLE;
     case BURSAR_INSUFFICIENT:
     case BURSAR_NOT_INITIALISED:
     case BURSAR_CONFLICT:

@@ -67,16 +67,15 @@ static size_t column_width(const struct table *table, size_t column)
     return width;
 }
 
+/* Without the line feed behind it. */
 static void render_row(const struct table *table, const char *const *cells, const size_t *widths,
                        struct buffer *text)
 {
     for (size_t i = 0; i < table->columns; i++) {
-        bool last = i + 1 == table->columns;
         buffer_append_string(text, cells[i]);
+        if (i + 1 == table->columns) continue;
         if (widths == NULL)
-            buffer_append_string(text, last ? "\n" : "\t");
-        else if (last)
-            buffer_append_string(text, "\n");
+            buffer_append_string(text, "\t");
         else
             buffer_format(text, "%*s", (int)(widths[i] - width_of(cells[i]) + 2), "");
     }
@@ -90,10 +89,12 @@ void table_render(const struct table *table, bool terminal, bool colour, struct 
         for (size_t i = 0; i < table->columns; i++) widths[i] = column_width(table, i);
         if (colour) buffer_append_string(text, BOLD);
         render_row(table, table->headers, widths, text);
-        if (colour) buffer_append_string(text, PLAIN);
+        buffer_append_string(text, colour ? PLAIN "\n" : "\n");
     }
-    for (size_t row = 0; row < table->rows; row++)
+    for (size_t row = 0; row < table->rows; row++) {
         render_row(table, table->cells + row * table->columns, widths, text);
+        buffer_append_string(text, "\n");
+    }
     free(widths);
 }
 

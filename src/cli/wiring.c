@@ -49,8 +49,7 @@ enum status wiring_stock(const struct config *config, struct stock **stock, stru
         .done_window_s = config->redis.done_window,
         .timeout_ms = milliseconds(config->redis.timeout),
     };
-    enum status status = redis_stock_open(&options, stock, error);
-    return status == STATUS_OK ? STATUS_OK : error_wrap(error, status, "redis.url");
+    return redis_stock_open(&options, stock, error); /* its texts begin with the key */
 }
 
 struct amqp_options wiring_amqp_options(const struct config *config, const char *connection_name,

@@ -1,6 +1,9 @@
-/* Whether a worker answers on http.listen. */
+/* Whether a worker answers on http.listen, and what it holds. */
 #ifndef BURSAR_CLI_WORKER_PROBE_H
 #define BURSAR_CLI_WORKER_PROBE_H
+
+#include <stdbool.h>
+#include <stdint.h>
 
 enum worker_state {
     WORKER_WELL,    /* /livez answered 200 */
@@ -9,7 +12,13 @@ enum worker_state {
     WORKER_UNKNOWN, /* http.listen is off */
 };
 
-enum worker_state worker_probe(const char *listen);
+struct worker_look {
+    enum worker_state state;
+    bool has_held; /* /metrics told it */
+    int64_t held;  /* messages delivered to it and not acknowledged yet */
+};
+
+struct worker_look worker_probe(const char *listen);
 
 /* "well", "stalled", "away", "unknown". Static storage. */
 const char *worker_state_name(enum worker_state state);

@@ -68,9 +68,15 @@ MUST_CHECK enum status config_load(const struct config_source *source, struct co
 
 void config_free(struct config *config);
 
-/* The first key that differs and needs a restart, or NULL: what a reload can take up is the rest. Writes
- * nothing. `changed`, where not NULL, counts the keys that differ at all. */
-const char *config_restart_needed(const struct config *running, const struct config *loaded, size_t *changed);
+struct config_change {
+    const char *key; /* "section.key"; static storage */
+    bool restart;    /* only a restart takes it up; otherwise a reload does */
+};
+
+/* The next key that differs, in the order of the table; *cursor is 0 before the first. False: there is none
+ * left. */
+bool config_change_next(const struct config *running, const struct config *loaded, size_t *cursor,
+                        struct config_change *change);
 
 /* A URL with its password replaced by "***", for logs and tables. The caller frees. */
 char *config_url_redact(const char *url);

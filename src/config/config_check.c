@@ -17,28 +17,6 @@ static bool has_control(const char *value)
     return false;
 }
 
-const char *config_check_amqp_url(const char *value)
-{
-    if (has_control(value) || strchr(value, ' ') != NULL)
-        return "must not contain white space or control characters";
-    for (const char *part = value; part != NULL; part = strchr(part, ',')) {
-        if (*part == ',') part++;
-        if (!begins_with(part, "amqp://") && !begins_with(part, "amqps://")) {
-            return "must be amqp://user:password@host:5672/vhost, or several of them separated by commas";
-        }
-    }
-    return NULL;
-}
-
-const char *config_check_redis_url(const char *value)
-{
-    if (has_control(value) || strchr(value, ' ') != NULL)
-        return "must not contain white space or control characters";
-    if (begins_with(value, "redis://") || begins_with(value, "rediss://") || begins_with(value, "unix://"))
-        return NULL;
-    return "must be redis://user:password@host:6379/0, rediss:// for TLS, or unix:///path";
-}
-
 const char *config_check_ledger_url(const char *value)
 {
     if (has_control(value)) return "must not contain control characters";

@@ -1,11 +1,11 @@
 #include "config/config_file.h"
 
 #include "base/memory.h"
+#include "config/config_source.h"
 #include "config/config_value.h"
 
 #include <errno.h>
 #include <libconfig.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,42 +13,24 @@
 
 #define KEY_NAME_MAX 128
 
-/* Line `number` of a file, into `line`; empty where it cannot be read. */
-static void source_line(const char *path, unsigned number, char *line, size_t size)
+static const char *source_of(const config_setting_t *setting, const char *path)
 {
-    line[0] = '\0';
-    FILE *file = path == NULL ? NULL : fopen(path, "r");
-    if (file == NULL) return;
-    char *text = NULL;
-    size_t capacity = 0;
-    while (number > 0 && getline(&text, &capacity, file) >= 0) {
-        if (--number == 0) snprintf(line, size, "%s", text);
-    }
-    free(text);
-    fclose(file);
+    const char *file = config_setting_source_file(setting);
+    return file == NULL ? path : file;
 }
 
-/* libconfig cuts a number of more than 32 bits short without a word: 4294967306 would be read as 10. */
-static bool number_was_cut(const config_setting_t *setting)
+/* libconfig cuts a number of more than 32 bits short without a word (4294967306 becomes 10), so it is read
+ * from the file again. */
+static int64_t number_of(const config_setting_t *setting, const char *path)
 {
-    char line[1024];
-    source_line(config_setting_source_file(setting), config_setting_source_line(setting), line, sizeof line);
-    line[strcspn(line, "#")] = '\0';
-    for (const char *c = line; *c != '\0';) {
-        if (*c < '0' || *c > '9') {
-            c++;
-            continue;
-        }
-        char *end;
-        errno = 0;
-        long long number = strtoll(c, &end, 0);
-        if (errno == ERANGE || number > INT_MAX) return true;
-        c = end;
-    }
-    return false;
+    int64_t written;
+    return config_source_number(source_of(setting, path), config_setting_source_line(setting),
+                                config_setting_name(setting), &written)
+               ? written
+               : config_setting_get_int(setting);
 }
 
-static struct config_value value_of(const config_setting_t *setting)
+static struct config_value value_of(const config_setting_t *setting, const char *path)
 {
     switch (config_setting_type(setting)) {
     case CONFIG_TYPE_STRING:
@@ -58,10 +40,7 @@ static struct config_value value_of(const config_setting_t *setting)
         return (struct config_value){.written = CONFIG_WRITTEN_BOOL,
                                      .boolean = config_setting_get_bool(setting) != 0};
     case CONFIG_TYPE_INT:
-        if (number_was_cut(setting))
-            return (struct config_value){.written = CONFIG_WRITTEN_NUMBER, .number = INT64_MAX};
-        return (struct config_value){.written = CONFIG_WRITTEN_NUMBER,
-                                     .number = config_setting_get_int(setting)};
+        return (struct config_value){.written = CONFIG_WRITTEN_NUMBER, .number = number_of(setting, path)};
     case CONFIG_TYPE_INT64:
         return (struct config_value){.written = CONFIG_WRITTEN_NUMBER,
                                      .number = config_setting_get_int64(setting)};
@@ -72,8 +51,7 @@ static struct config_value value_of(const config_setting_t *setting)
 static enum status at_line(const config_setting_t *setting, const char *path, enum status status,
                            struct error *error)
 {
-    const char *file = config_setting_source_file(setting);
-    return error_wrap(error, status, "%s:%u", file == NULL ? path : file,
+    return error_wrap(error, status, "%s:%u", source_of(setting, path),
                       (unsigned)config_setting_source_line(setting));
 }
 
@@ -92,7 +70,7 @@ static enum status setting_store(struct config *config, const char *section, con
     snprintf(name, sizeof name, "%s.%s", section, config_setting_name(setting));
     const struct config_key *key = config_key_find(name);
     if (key == NULL) return at_line(setting, path, unknown_key(name, error), error);
-    enum status status = config_value_store(config, key, value_of(setting), error);
+    enum status status = config_value_store(config, key, value_of(setting, path), error);
     return status == STATUS_OK ? STATUS_OK : at_line(setting, path, status, error);
 }
 
@@ -146,7 +124,7 @@ static enum status syntax_error(const config_t *file, const char *path, struct e
                          text);
     }
     char source[1024];
-    source_line(name, line, source, sizeof source);
+    config_source_line(name, line, source, sizeof source);
     const char *key = source + strspn(source, " \t{;,");
     int size = (int)strcspn(key, " \t=:\r\n");
     return error_set(error, STATUS_CONFIG, "%s:%u: %.*s: is there twice; keep one of them", name, line, size,

@@ -35,6 +35,8 @@ static enum status apply_set(struct config *config, const char *set, struct erro
 {
     char name[128];
     size_t size = strcspn(set, "=");
+    if (config_key_find(set) != NULL)
+        return error_set(error, STATUS_CONFIG, "--set: %s: has no value; write %s=VALUE", set, set);
     if (set[size] == '\0' || size == 0 || size >= sizeof name) {
         return error_set(error, STATUS_CONFIG, "--set: is not KEY=VALUE, such as log.level=debug");
     }
@@ -74,15 +76,14 @@ void config_free(struct config *config)
     *config = (struct config){0};
 }
 
-const char *config_restart_needed(const struct config *running, const struct config *loaded, size_t *changed)
+bool config_change_next(const struct config *running, const struct config *loaded, size_t *cursor,
+                        struct config_change *change)
 {
-    const char *first = NULL;
-    size_t count = 0;
-    for (size_t i = 0; i < config_key_count; i++) {
-        if (config_value_equal(running, loaded, &config_keys[i])) continue;
-        count++;
-        if (config_keys[i].restart && first == NULL) first = config_keys[i].name;
+    while (*cursor < config_key_count) {
+        const struct config_key *key = &config_keys[(*cursor)++];
+        if (config_value_equal(running, loaded, key)) continue;
+        *change = (struct config_change){.key = key->name, .restart = key->restart};
+        return true;
     }
-    if (changed != NULL) *changed = count;
-    return first;
+    return false;
 }

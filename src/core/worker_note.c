@@ -3,8 +3,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-static void note_add(struct worker *worker, size_t most, const struct note *begun, const char *format,
-                     va_list arguments)
+__attribute__((format(printf, 4, 0))) static void note_add(struct worker *worker, size_t most,
+                                                           const struct note *begun, const char *format,
+                                                           va_list arguments)
 {
     if (worker->notes_count >= most) return;
     struct note *note = &worker->notes[(worker->notes_first + worker->notes_count++) % NOTES_MAX];

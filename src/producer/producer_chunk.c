@@ -65,6 +65,7 @@ static enum status deduct_once(struct bursar_producer *producer, const struct bu
                                                            .status = STATUS_RETRY,
                                                            .left = STOCK_LEFT_NONE};
     }
+    producer->sent = items;
     if (items == 0) return STATUS_OK;
     enum status status = stock_deduct(producer->stock, producer->deducts, items, &producer->error);
     for (size_t i = 0; i < items; i++) {
@@ -81,6 +82,31 @@ static enum status deduct_once(struct bursar_producer *producer, const struct bu
     return status;
 }
 
+/* The text of a refusal is the whole call's: where several were refused, each is asked alone for its own. */
+static enum status explain_refusals(struct bursar_producer *producer, const struct bursar_request *requests,
+                                    size_t count, struct bursar_result *results)
+{
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+        if (!producer->refused[i]) continue;
+        status = deduct_once(producer, &requests[i], 1, &results[i]);
+        producer->refused[i] = producer->deducts[0].status == STATUS_REFUSED;
+    }
+    return status == STATUS_REFUSED ? STATUS_OK : status;
+}
+
+static size_t note_refusals(struct bursar_producer *producer, size_t count)
+{
+    size_t refused = 0;
+    memset(producer->refused, 0, count * sizeof producer->refused[0]);
+    for (size_t i = 0; i < producer->sent; i++) {
+        bool is_refused = producer->deducts[i].status == STATUS_REFUSED;
+        producer->refused[producer->slots[i]] = is_refused;
+        refused += is_refused;
+    }
+    return refused;
+}
+
 static enum bursar_code deduct(struct bursar_producer *producer, const struct bursar_request *requests,
                                size_t count, struct bursar_result *results)
 {
@@ -88,11 +114,14 @@ static enum bursar_code deduct(struct bursar_producer *producer, const struct bu
     for (int try = 0; try < PRODUCER_TRIES && (status == STATUS_RETRY || status == STATUS_UNKNOWN); try++) {
         status = deduct_once(producer, requests, count, results);
     }
+    size_t refused = note_refusals(producer, count);
+    if (refused > 1 && status == STATUS_OK) status = explain_refusals(producer, requests, count, results);
     enum bursar_code code = BURSAR_OK;
     for (size_t i = 0; i < count; i++) {
         results[i].unconfirmed = results[i].status == BURSAR_UNKNOWN;
         if (results[i].unconfirmed) code = worse(code, BURSAR_UNCONFIRMED);
-        if (results[i].status == BURSAR_UNAVAILABLE) code = worse(code, code_of(status));
+        bool is_away = results[i].status == BURSAR_UNAVAILABLE && !producer->refused[i];
+        if (is_away) code = worse(code, code_of(status));
     }
     return code;
 }

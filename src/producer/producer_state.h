@@ -29,6 +29,8 @@ struct bursar_producer {
     struct arena arena;
     size_t slots[PRODUCER_CHUNK]; /* which request an item below belongs to */
     struct stock_deduct deducts[PRODUCER_CHUNK];
+    size_t sent;                  /* of `deducts` */
+    bool refused[PRODUCER_CHUNK]; /* by Redis, which answers the others: the budget's keys are broken */
     struct stock_query queries[PRODUCER_CHUNK];
     struct publication publications[PRODUCER_CHUNK];
 };

@@ -12,6 +12,9 @@ from world import BURSAR
 AWAY = {"redis.url": "redis://127.0.0.1:1/0", "amqp.url": "amqp://guest:guest@127.0.0.1:1/%2f", "ledger.url": "sqlite:/nowhere/ledger.db"}
 
 
+UUID7 = r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
+
+
 def away(*keys):
     return [word for key in keys for word in ("--set", f"{key}={AWAY[key]}")]
 
@@ -42,7 +45,7 @@ def killed(world, point, *words):
     ["budget", "create", "b", "--total", "5", "--ext", '{"a":1,"a":2}'], ["budget", "create", "b", "--total", "5", "--credit-id", "c"],
     ["budget", "create", "b", "--total", "5", "--name", "n" * 257], ["budget", "create", "b", "--total", "5", "--name", "\udcff"],
     ["budget", "add", "b"], ["budget", "add", "b", "0"], ["budget", "add", "b", "x"], ["budget", "add", "b", "5", "--credit-id", "a b"],
-    ["budget", "add", "b", "5", "--credit-id", "create"], ["budget", "show"], ["budget", "show", "b", "c"], ["budget", "list", "b"],
+    ["budget", "show"], ["budget", "show", "b", "c"], ["budget", "list", "b"],
     ["budget", "close", "b", "--total", "5"], ["deduct"], ["deduct", "b"], ["deduct", "b", "0"], ["deduct", "b d", "1"], ["deduct", "b", "-1"],
     ["deduct", "b", "1", "--message-id", ""], ["deduct", "b", "1", "--user", "u" * 129], ["deduct", "b", "1", "--from", "-"],
     ["deduct", "b", "1", "2"], ["deduct", "--from"], ["budget", "--set"],
@@ -83,6 +86,25 @@ def test_a_mistake_in_the_configuration_is_78(bare):
         assert error == f"bursar: {bare.config}:{line}: log.level: must be one of debug, info, warn, error\n"
 
 
+@pytest.mark.parametrize("key, url", [
+    ("amqp.url", "amqp://h:port/"), ("amqp.url", "amqp://guest:hunter2@127.0.0.1:99999/%2f"), ("amqp.url", "amqp://u:hunter2%@h"),
+    ("redis.url", "redis://127.0.0.1:6379/x"), ("redis.url", "redis://:hunter2@127.0.0.1:99999/0"), ("redis.url", "redis://h?db=1")])
+def test_a_mistake_in_a_url_is_78_with_file_line_and_key(bare, key, url):
+    section, name = key.split(".")
+    with open(bare.config, "w") as file:
+        file.write(f'{section}:\n{{\n  {name} = "{url}";\n}};\n')
+    for words in (["check"], ["run"], ["budget", "list"]):
+        _, error = failed(bare, *words, status=78)
+        assert error.startswith(f"bursar: {bare.config}:3: {key}: ") and error.count(key) == 1 and "hunter2" not in error
+
+
+def test_what_only_the_adapter_knows_names_the_key_once(bare):
+    _, error = failed(bare, "budget", "list", "--set", "amqp.url=amqp://h?verify=no", "--set", "redis.url=rediss://h", status=78)
+    assert error.count("redis.url: ") == 1
+    _, error = failed(bare, "check", "--set", "amqp.url=amqp://h?verify=no", status=78)
+    assert error.count("amqp.url") == 1
+
+
 def test_mysql_is_said_to_be_missing(bare):
     _, error = failed(bare, "budget", "list", "--set", "ledger.url=mysql://u:secret@h/d", status=78)
     assert "ledger.url" in error and "MariaDB" in error and "secret" not in error
@@ -114,7 +136,7 @@ def on_terminal(world, *words, **environment):
 
 def test_a_terminal_gets_a_table_and_a_pipe_gets_columns(world):
     heading, row = "BUDGET  NAME  STATE   TOTAL  SETTLED  LEFT  PENDING\n", "camp    -     active  1000   0        1000  0\n"
-    assert on_terminal(world, "budget", "list") == f"\033[1m{heading}\033[0m{row}"
+    assert on_terminal(world, "budget", "list") == f"\033[1m{heading.rstrip()}\033[0m\n{row}"
     assert on_terminal(world, "budget", "list", NO_COLOR="1") == heading + row
     assert on_terminal(world, "budget", "list", NO_COLOR="").startswith("\033[1m")
     assert on_terminal(world, "budget", "list", "--json").startswith("[\n  {")
@@ -171,15 +193,18 @@ def test_check_shows_no_password(world):
 def test_create_then_show(bare):
     bare.run("init")
     created = bare.json("budget", "create", "b:1", "--total", "500", "--name", "Frühling", "--description", "a\tb\nc", "--ext", '{"n": [1, 0.5]}')
-    assert created == {"id": "b:1", "total": 500, "credit_id": "create", "applied": True, "left": 500}
+    assert re.fullmatch(f"create:{UUID7}", created["credit_id"])
+    assert created == {"id": "b:1", "total": 500, "credit_id": created["credit_id"], "applied": True, "left": 500}
     shown = bare.json("budget", "show", "b:1")
     assert list(shown) == ["id", "name", "description", "total", "settled", "state", "ext_params", "created_at", "updated_at", "left", "pending"]
     row = bare.rows("SELECT * FROM v_budget WHERE id = 'b:1'")[0]
     assert shown["created_at"] == row["created_at"] and shown["updated_at"] == row["updated_at"]
     assert {key: shown[key] for key in ("name", "description", "total", "settled", "state", "ext_params", "left", "pending")} == {
-        "name": "Frühling", "description": "a\tb\nc", "total": 500, "settled": 0, "state": "active", "ext_params": {"n": [1, 0.5]},
+        "name": "Frühling", "description": "a\tb\nc", "total": 500, "settled": 0, "state": "active", "ext_params": row["ext_params"],
         "left": 500, "pending": 0}
-    assert bare.rows("SELECT credit_id, amount, applied FROM v_credit") == [{"credit_id": "create", "amount": 500, "applied": 1}]
+    assert json.loads(shown["ext_params"]) == {"n": [1, 0.5]} and bare.json("budget", "list") == [shown]
+    assert bare.rows("SELECT credit_id, amount, applied FROM v_credit") == [
+        {"credit_id": created["credit_id"], "amount": 500, "applied": 1}]
     assert bare.meta("b:1")["credited"] == "500"
     plain = dict(line.split("\t") for line in bare.run("budget", "show", "b:1").splitlines())
     assert plain["description"] == "a\\tb\\nc" and plain["left"] == "500"
@@ -222,8 +247,36 @@ def test_add_once_a_credit_id(world):
     assert world.json("budget", "add", "camp", "50", "--credit-id", "c1") == first
     failed(world, "budget", "add", "camp", "51", "--credit-id", "c1", status=65)
     one, two = (world.json("budget", "add", "camp", "1")["credit_id"] for _ in range(2))
-    assert one < two and re.fullmatch(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", one)
+    assert one < two and re.fullmatch(UUID7, one)
     assert world.left("camp") == 1052 and world.value("SELECT total FROM v_budget") == 1052
+
+
+def test_every_id_is_free_for_a_credit(world):
+    first = world.value("SELECT credit_id FROM v_credit")
+    assert first.startswith("create:") and world.redis.hgetall(world.keys("camp")[5]) == {first: "1000"}
+    assert world.json("budget", "add", "camp", "50", "--credit-id", "create")["left"] == 1050
+    assert world.json("budget", "add", "camp", "1000", "--credit-id", first)["left"] == 1050
+    failed(world, "budget", "add", "camp", "5", "--credit-id", first, status=65)
+    assert world.json("budget", "show", "camp")["ext_params"] is None
+
+
+def test_a_redis_that_lets_nobody_in_is_78(world):
+    url = world.redis_server.url
+    world.redis.acl_setuser("ann", enabled=True, passwords=["+right"], keys=["*"], commands=["+@all"])
+    refused = [url.replace("//", "//ann:hunter2@"), url.replace("//", "//nobody:hunter2@"), url.replace("//", "//:hunter2@"), url.rsplit("/", 1)[0] + "/999"]
+    for wrong in refused:
+        options = ["--set", f"redis.url={wrong}"]
+        for words in (["check"], ["init"], ["status"], ["budget", "list"], ["budget", "show", "camp"], ["budget", "close", "camp"],
+                      ["budget", "add", "camp", "5"], ["budget", "create", "new", "--total", "5"], ["deduct", "camp", "1"]):
+            _, error = failed(world, *words, *options, status=78)
+            assert "hunter2" not in error and "redis.url" in error, error
+    assert world.rows("SELECT id, total, state FROM v_budget") == [{"id": "camp", "total": 1000, "state": "active"}]
+    options = ["--set", "redis.url=" + url.replace("//", "//ann:right@")]
+    world.run("budget", "list", *options)
+    world.redis.execute_command("ACL", "SETUSER", "ann", "-evalsha")
+    _, error = failed(world, "budget", "list", *options, status=69)
+    assert "NOPERM" in error
+    world.redis.acl_deluser("ann")
 
 
 def test_a_credit_without_redis_is_booked_and_75(world):
@@ -311,6 +364,7 @@ def test_status_shows_everything(world):
     assert (status["refunds_due"], status["credits_due"], status["parked"]) == (0, 0, 0)
     budget = status["budgets"][0]
     assert (budget["id"], budget["total"], budget["settled"], budget["left"], budget["pending"]) == ("camp", 1000, 0, 995, 5)
+    assert status["held"] is None
     assert world.json("status", "--set", "http.listen=off")["worker"] == "unknown"
     assert "camp\tactive\t1000\t0\t995\t5" in world.run("status").splitlines()
 
@@ -318,7 +372,13 @@ def test_status_shows_everything(world):
 def test_status_sees_the_worker(world):
     world.worker().wait_log("event=consuming")
     world.wait("the consumer", lambda: world.json("status")["queue"]["consumers"] == 1)
-    assert world.json("status")["worker"] == "well"
+    status = world.json("status")
+    assert (status["worker"], status["held"], status["backlog_age_seconds"]) == ("well", 0, 0)
+    assert "held by the worker\t0" in world.run("status").splitlines()
+    status = world.json("status", "--set", "http.listen=off")
+    assert (status["worker"], status["held"], status["backlog_age_seconds"]) == ("unknown", None, None)
+    plain = dict(line.split("\t", 1) for line in world.run("status", "--set", "http.listen=off").splitlines() if "\t" in line)
+    assert plain["held by the worker"] == plain["backlog age"] == "not known"
 
 
 @pytest.mark.parametrize("key, lost", [("redis.url", "redis"), ("amqp.url", "broker"), ("ledger.url", "ledger")])

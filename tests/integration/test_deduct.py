@@ -186,6 +186,7 @@ def test_lines_in_lines_out(world):
     bad = [answer for answer in answers if answer["status"] == "invalid"]
     assert [answer["line"] for answer in bad] == list(range(6, 16))
     assert all(list(answer) == ["line", "status", "error"] and answer["error"] for answer in bad)
+    assert lines_of(world, '{"budget_id": "a\\u0000"}', 65)[0]["error"].startswith(r"no JSON: \u0000 is not allowed near")
     assert [answer["status"] for answer in answers] == ["deducted", "repeat", "conflict"] + ["invalid"] * 10 + ["not-initialised", "deducted"]
     assert all(list(answer)[:7] == KEYS for answer in answers if "line" not in answer)
     assert world.left("camp") == 992
@@ -194,6 +195,29 @@ def test_lines_in_lines_out(world):
     done = world.run_all("deduct", "--from", "-", input='x\n{"budget_id": "camp", "amount": 1, "message_id": "m9"}')
     assert done.returncode == 65 and re.fullmatch(r"bursar: deduct: line 1: [^\n]+\n", done.stderr)
     assert [line.split("\t")[3] for line in done.stdout.splitlines()] == ["invalid", "deducted"]
+
+
+def test_a_budget_with_a_key_of_a_wrong_type_stops_no_other(world):
+    world.run("budget", "add", "camp", "1000")
+    for budget in ("list", "word"):
+        world.run("budget", "create", budget, "--total", "9")
+    world.redis.delete(world.keys("list")[4])
+    world.redis.rpush(world.keys("list")[4], "x")
+    world.redis.set(world.keys("word")[0], "many")
+    line = '{{"message_id": "{}", "budget_id": "{}", "amount": 1}}\n'
+    text = "".join(line.format(f"m{i}", budget) for i, budget in enumerate(["camp", "list", "camp", "word"] + ["camp"] * 1000 + ["list", "camp"]))
+    answers = lines_of(world, text, 69)
+    refused = {answer["message_id"]: answer for answer in answers if answer["status"] != "deducted"}
+    assert len(answers) == 1006 and world.left("camp") == 997
+    assert sorted(refused) == ["m1", "m1004", "m3"] and all(answer["status"] == "unavailable" for answer in refused.values())
+    assert "WRONGTYPE" in refused["m1"]["error"] and "WRONGTYPE" in refused["m1004"]["error"] and "stock key" in refused["m3"]["error"]
+    assert all(list(answer) == KEYS + ["error"] and answer["published"] is False for answer in refused.values())
+    assert all(answer["published"] for answer in answers if answer["status"] == "deducted")
+    done = world.run_all("deduct", "--from", "-", input=line.format("m1", "list") + line.format("m0", "camp"))
+    assert done.returncode == 69 and re.fullmatch(r"bursar: deduct: line 1: [^\n]*WRONGTYPE[^\n]*\n", done.stderr)
+    assert [row.split("\t")[3] for row in done.stdout.splitlines()] == ["unavailable", "repeat"]
+    done = world.run_all("deduct", "list", "1")
+    assert (done.returncode, done.stdout) == (69, "") and re.fullmatch(r"bursar: deduct: nothing was deducted: [^\n]*WRONGTYPE[^\n]*\n", done.stderr)
 
 
 def test_refused_lines_are_1_and_an_empty_file_is_0(world):

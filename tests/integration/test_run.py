@@ -1,7 +1,9 @@
 """`bursar run` as a service: signals, reloads, endpoints, refusals."""
 import json
 import os
+import re
 import signal
+import sqlite3
 import subprocess
 import time
 
@@ -28,7 +30,6 @@ def test_sigterm_drains(world):
 def test_second_sigterm_ends_at_once(world):
     worker = world.worker()
     worker.wait_log("event=consuming")
-    import sqlite3
     link = sqlite3.connect(world.ledger, isolation_level=None)
     link.execute("BEGIN IMMEDIATE")
     publish(world, 1)
@@ -45,7 +46,6 @@ def test_second_sigterm_ends_at_once(world):
 
 
 def test_drain_timeout_is_kept(world):
-    import sqlite3
     worker = world.worker("--set", "worker.drain_timeout=2")
     worker.wait_log("event=consuming")
     link = sqlite3.connect(world.ledger, isolation_level=None)
@@ -60,6 +60,19 @@ def test_drain_timeout_is_kept(world):
     world.wait("the message to be back", lambda: world.ready() == 1)
 
 
+def test_drain_timeout_is_kept_when_the_broker_hangs(world):
+    world.rabbit.pause()
+    try:
+        worker = world.worker("--set", "worker.drain_timeout=1", "--set", "amqp.connect_timeout=20")
+        worker.wait_log("event=started")
+        time.sleep(1)  # it is now inside the login
+        began = time.monotonic()
+        assert worker.terminate(20) == 0
+        assert time.monotonic() - began < 6
+    finally:
+        world.rabbit.resume()
+
+
 def test_sighup_reloads_what_it_can(world):
     worker = world.worker()
     worker.wait_log("event=consuming")
@@ -67,10 +80,11 @@ def test_sighup_reloads_what_it_can(world):
     world.write_config()
     worker.process.send_signal(signal.SIGHUP)
     worker.wait_log("event=reloaded")
-    world.settings["worker.prefetch"] = 77
+    world.settings.update({"worker.prefetch": 77, "redis.done_window": 77, "worker.batch_max": 77, "http.listen": "off"})
     world.write_config()
     worker.process.send_signal(signal.SIGHUP)
-    worker.wait_log("worker.prefetch.*restart")
+    world.wait("the reload", lambda: worker.log().count("event=reloaded") == 2)
+    assert re.findall("level=warn event=restart-needed key=([^ ]+)", worker.log()) == ["redis.done_window", "http.listen", "worker.prefetch"]
     with open(world.config, "a") as file:
         file.write("nonsense = 1;\n")
     worker.process.send_signal(signal.SIGHUP)
@@ -128,6 +142,46 @@ def test_status_tells_the_age_of_the_backlog(world):
     status = world.json("status")
     assert status["queue"]["messages"] == 3 and 2 <= status["backlog_age_seconds"] <= 20
     assert "backlog age" in world.run("status")
+
+
+def test_status_counts_what_the_worker_holds(world):
+    worker = world.worker()
+    world.run("deduct", "camp", "1")
+    world.wait_settled(1)
+    link = sqlite3.connect(world.ledger, isolation_level=None)
+    link.execute("BEGIN IMMEDIATE")
+    publish(world, 50)
+    world.wait("the worker to hold all", lambda: world.metric("bursar_deliveries_held") == 50)
+    time.sleep(2)
+    status = world.json("status")
+    assert (status["queue"]["messages"], status["held"]) == (0, 50) and 2 <= status["backlog_age_seconds"] <= 60
+    plain = dict(line.split("\t", 1) for line in world.run("status").splitlines() if "\t" in line)
+    assert plain["held by the worker"] == "50" and re.fullmatch(r"at most \d+ s", plain["backlog age"])
+    assert world.json("status", "--set", "http.listen=off")["backlog_age_seconds"] is None
+    link.execute("ROLLBACK")
+    link.close()
+    world.wait_settled(51)
+    world.wait("the acknowledgements", lambda: world.metric("bursar_deliveries_held") == 0)
+    assert world.json("status")["backlog_age_seconds"] == 0
+    assert worker.terminate() == 0
+
+
+def test_a_redis_that_lets_nobody_in_is_an_outage_like_any_other(world):
+    right = world.deduct("camp", "m0", 1)
+    world.publish({"message_id": "m0", "budget_id": "camp", "amount": 1, "deducted_at": int(right[2])})
+    worker = world.worker("--set", "redis.url=" + world.redis_server.url.replace("//", "//:secret@"))
+    worker.wait_log("event=redis-unavailable.*AUTH")
+    world.wait_settled(1)
+    assert world.http("/readyz")[0] == 503 and world.http("/livez")[0] == 200
+    assert world.pending("camp") and world.metric('bursar_component_up{component="redis"}') == 0
+    try:
+        world.redis.config_set("requirepass", "secret")
+        worker.wait_log("event=redis-up")
+        world.redis.auth("secret")
+        world.wait("the clean-up", lambda: not world.pending("camp"))
+    finally:
+        world.redis.config_set("requirepass", "")
+    assert worker.terminate() == 0 and "secret" not in worker.log()
 
 
 def test_busy_port(world):

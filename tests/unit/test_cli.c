@@ -30,7 +30,7 @@ static void test_columns(void **state)
     expect_rendered(&table, false, false, "b\tFrühling\t1\nlonger\t-\t\n");
     expect_rendered(&table, true, false, "ID      NAME      N\nb       Frühling  1\nlonger  -         \n");
     expect_rendered(&table, true, true,
-                    "\033[1mID      NAME      N\n\033[0mb       Frühling  1\nlonger  -         \n");
+                    "\033[1mID      NAME      N\033[0m\nb       Frühling  1\nlonger  -         \n");
     table_free(&table);
 }
 

@@ -156,6 +156,63 @@ static void test_what_was_deducted_is_published_though_the_rest_was_not(void **s
     expect(world, 91, 3);
 }
 
+static void credit(struct world *world, const char *budget_id)
+{
+    struct stock_credit item = {
+        .budget_id = text_of(budget_id), .credit_id = text_of("first"), .amount = 100};
+    assert_int_equal(stock_credit(world->producer->stock, &item, 1, NULL), STATUS_OK);
+}
+
+static void test_a_budget_that_redis_refuses_stops_no_other(void **state)
+{
+    enum { COUNT = PRODUCER_CHUNK + 3 };
+    static const char *const budgets[] = {"spoilt-1", "camp", "spoilt-2"};
+    struct world *world = *state;
+    struct bursar_request *requests = memory_alloc_zero(COUNT, sizeof *requests);
+    struct bursar_result *results = memory_alloc_zero(COUNT, sizeof *results);
+    for (size_t i = 0; i < 3; i += 2) {
+        credit(world, budgets[i]);
+        fake_stock_corrupt(world->stock, text_of(budgets[i]));
+    }
+    /* One spoilt budget among the first chunk's, two and a good one in the second chunk. */
+    for (size_t i = 0; i < COUNT; i++)
+        requests[i] = (struct bursar_request){.budget_id = "none", .amount = 1};
+    requests[1].budget_id = budgets[0];
+    for (size_t i = 0; i < 3; i++) requests[PRODUCER_CHUNK + i].budget_id = budgets[i];
+    assert_int_equal(bursar_producer_deduct(world->producer, requests, COUNT, results), BURSAR_OK);
+    for (size_t i = 0; i < COUNT; i++) {
+        const struct bursar_result *result = &results[i];
+        bool refused = strncmp(requests[i].budget_id, "spoilt", 6) == 0;
+        bool deducted = strcmp(requests[i].budget_id, "camp") == 0;
+        assert_int_equal(result->status, refused    ? BURSAR_UNAVAILABLE
+                                         : deducted ? BURSAR_DEDUCTED
+                                                    : BURSAR_NOT_INITIALISED);
+        assert_int_equal(result->published, deducted);
+        assert_false(result->unconfirmed);
+        assert_int_equal(strstr(result->error, requests[i].budget_id) != NULL, refused);
+    }
+    expect(world, 99, 1);
+    free(requests);
+    free(results);
+}
+
+static void test_a_refusal_does_not_hide_that_redis_is_away(void **state)
+{
+    struct world *world = *state;
+    struct bursar_request requests[4] = {{.budget_id = "camp", .amount = 1},
+                                         {.budget_id = "spoilt", .amount = 1},
+                                         {.budget_id = "camp", .amount = 1},
+                                         {.budget_id = "camp", .amount = 1}};
+    struct bursar_result results[4];
+    credit(world, "spoilt");
+    fake_stock_corrupt(world->stock, text_of("spoilt"));
+    fake_stock_fail_next(world->stock, PRODUCER_TRIES, FAKE_STOCK_HALF);
+    assert_int_equal(bursar_producer_deduct(world->producer, requests, 4, results), BURSAR_AWAY);
+    assert_int_equal(results[0].status, BURSAR_DEDUCTED);
+    assert_int_equal(results[1].status, BURSAR_UNAVAILABLE);
+    assert_int_equal(results[3].status, BURSAR_UNAVAILABLE);
+}
+
 static void test_the_broker_fails_on_the_way(void **state)
 {
     struct world *world = *state;
@@ -277,6 +334,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_redis_fails_on_the_way),
         TEST(test_what_was_deducted_is_published_though_the_rest_was_not),
+        TEST(test_a_budget_that_redis_refuses_stops_no_other),
+        TEST(test_a_refusal_does_not_hide_that_redis_is_away),
         TEST(test_the_broker_fails_on_the_way),
         TEST(test_the_broker_does_not_take_it),
         TEST(test_without_the_broker_nothing_is_deducted),

@@ -83,13 +83,17 @@ static void test_mistakes_in_the_file_name_file_line_and_key(void **state)
         {"worker: { prefetch = 5000000000L; };",
          FILE_PATH ":1: worker.prefetch: 5000000000 is out of range: "},
         {"worker: { prefetch = 4294967306; };",
-         FILE_PATH ":1: worker.prefetch: 9223372036854775807 is out of range: "},
+         FILE_PATH ":1: worker.prefetch: 4294967306 is out of range: "},
         {"amqp: { declare = 1; };", FILE_PATH ":1: amqp.declare: must be true or false"},
         {"amqp: { declare = \"true\"; };", FILE_PATH ":1: amqp.declare: must be true or false"},
         {"amqp: { queue = \"\"; };", FILE_PATH ":1: amqp.queue: must not be empty"},
         {"amqp: { queue = 5; };", FILE_PATH ":1: amqp.queue: must be text"},
         {"amqp: {\n url = \"http://u:secret@h\"; };",
          FILE_PATH ":2: amqp.url: must be amqp://user:password@host:5672/vhost, or several of"},
+        {"amqp: {\n url = \"amqp://u:secret@h:99999\"; };",
+         FILE_PATH ":2: amqp.url: must have a port from 1 to"},
+        {"redis: {\n url = \"redis://:secret@h/x\"; };",
+         FILE_PATH ":2: redis.url: must have the number of a"},
         {"redis: { prefix = \"a{b\"; };", FILE_PATH ":1: redis.prefix: must not contain { or }"},
         {"ledger: { url = \"sqlite:\"; };", FILE_PATH ":1: ledger.url: must be sqlite:PATH or mysql://"},
         {"http: { listen = \"9464\"; };", FILE_PATH ":1: http.listen: must be HOST:PORT"},
@@ -125,7 +129,8 @@ static void test_mistakes_on_the_command_line(void **state)
     static const struct {
         const char *set, *error;
     } cases[] = {
-        {"worker.prefetch", "--set: is not KEY=VALUE, such as log.level=debug"},
+        {"worker.prefetch", "--set: worker.prefetch: has no value; write worker.prefetch=VALUE"},
+        {"prefetch", "--set: is not KEY=VALUE, such as log.level=debug"},
         {"=5", "--set: is not KEY=VALUE"},
         {"amqp://user:secret@host", "--set: is not KEY=VALUE"},
         {"amqp.ulr=amqp://user:secret@host", "--set: amqp.ulr: unknown key; did you mean amqp.url?"},
@@ -258,38 +263,44 @@ static void test_a_file_that_cannot_be_read(void **state)
                         "BURSAR_CONFIG: cannot read the configuration none.conf: No such file or directory");
 }
 
-static void test_what_a_reload_can_take_up(void **state)
+static void test_every_key_that_a_reload_changes_is_told(void **state)
 {
     static const struct {
-        const char *set, *restart;
-        size_t changed;
+        const char *set;
+        bool restart;
     } cases[] = {
-        {NULL, NULL, 0},
-        {"log.level=debug", NULL, 1},
-        {"log.format=json", NULL, 1},
-        {"worker.batch_max=7", NULL, 1},
-        {"worker.stall_after=7", NULL, 1},
-        {"worker.prefetch=7", "worker.prefetch", 1},
-        {"amqp.declare=false", "amqp.declare", 1},
-        {"redis.url=redis://other", "redis.url", 1},
-        {"http.listen=off", "http.listen", 1},
+        {"log.level=debug", false},        {"log.format=json", false},  {"worker.batch_max=7", false},
+        {"worker.stall_after=7", false},   {"worker.prefetch=7", true}, {"amqp.declare=false", true},
+        {"redis.url=redis://other", true}, {"http.listen=off", true},
     };
     (void)state;
-    struct config running;
+    struct config running, loaded;
+    struct config_change change;
     struct error error;
+    size_t cursor = 0;
     assert_int_equal(load("/dev/null", NULL, &running, &error), STATUS_OK);
+    assert_false(config_change_next(&running, &running, &cursor, &change));
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct config loaded;
         assert_int_equal(load("/dev/null", cases[i].set, &loaded, &error), STATUS_OK);
-        size_t changed = 99;
-        const char *key = config_restart_needed(&running, &loaded, &changed);
-        assert_int_equal(changed, cases[i].changed);
-        if (cases[i].restart == NULL)
-            assert_null(key);
-        else
-            assert_string_equal(key, cases[i].restart);
+        cursor = 0;
+        assert_true(config_change_next(&running, &loaded, &cursor, &change));
+        assert_memory_equal(change.key, cases[i].set, strlen(change.key));
+        assert_int_equal(change.restart, cases[i].restart);
+        assert_false(config_change_next(&running, &loaded, &cursor, &change));
         config_free(&loaded);
     }
+
+    write_file(FILE_PATH, "worker: { prefetch = 7; batch_max = 7; }; redis: { done_window = 7; };");
+    assert_int_equal(load(FILE_PATH, NULL, &loaded, &error), STATUS_OK);
+    static const char *const keys[] = {"redis.done_window", "worker.prefetch", "worker.batch_max"};
+    cursor = 0;
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        assert_true(config_change_next(&running, &loaded, &cursor, &change));
+        assert_string_equal(change.key, keys[i]);
+        assert_int_equal(change.restart, i < 2);
+    }
+    assert_false(config_change_next(&running, &loaded, &cursor, &change));
+    config_free(&loaded);
     config_free(&running);
 }
 
@@ -330,7 +341,7 @@ int main(void)
         TEST(test_each_source_goes_over_the_one_before),
         TEST(test_a_url_from_a_secret_file),
         TEST(test_a_file_that_cannot_be_read),
-        TEST(test_what_a_reload_can_take_up),
+        TEST(test_every_key_that_a_reload_changes_is_told),
         TEST(test_passwords_are_redacted),
     };
     return cmocka_run_group_tests(tests, enter_folder, leave_folder);

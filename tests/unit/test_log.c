@@ -167,6 +167,18 @@ static void test_repeats_are_counted(void **state)
     }
 }
 
+static void test_what_is_asked_for_is_never_a_repeat(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        LOG_EACH(LOG_WARN, "restart-needed", log_string("key", "k"));
+        assert_logfmt("level=warn event=restart-needed key=k");
+    }
+    log_configure(LOG_ERROR, LOG_LOGFMT);
+    LOG_EACH(LOG_WARN, "restart-needed");
+    assert_silence();
+}
+
 static void test_more_events_than_slots(void **state)
 {
     (void)state;
@@ -258,6 +270,7 @@ int main(void)
         cmocka_unit_test_setup(test_seconds, set_up),
         cmocka_unit_test_setup(test_a_long_value_is_cut, set_up),
         cmocka_unit_test_setup(test_repeats_are_counted, set_up),
+        cmocka_unit_test_setup(test_what_is_asked_for_is_never_a_repeat, set_up),
         cmocka_unit_test_setup(test_more_events_than_slots, set_up),
         cmocka_unit_test_setup(test_lines_of_threads_do_not_mix, set_up),
         cmocka_unit_test_setup(test_names_are_parsed, set_up),

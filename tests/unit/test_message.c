@@ -261,6 +261,7 @@ static void test_details(void **state)
          "meta: \"01234567890123456789012345678901234567890123456789012345678... is not an object"},
         {"[]", "the array is empty"},
         {"\"a\nb\"", "byte 2: unexpected newline near '\"a'"},
+        {"\"a\\u0000 without JSON_ALLOW_NUL\"", "byte 32: \\u0000 is not allowed"},
         {"7", "7 is not an object"},
         {"{" REST "}", "message_id: missing in the properties and in the body"},
     };
