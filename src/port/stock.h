@@ -4,6 +4,8 @@
  * A call answers STATUS_OK when every item was answered; each item then has its own `status`: STATUS_OK, or
  * STATUS_REFUSED with the reason in `error` of the call (the last one). STATUS_RETRY: Redis is away, loading,
  * read-only, out of memory…: items with status STATUS_OK are done, all others may be repeated.
+ * STATUS_CONFIG: as STATUS_RETRY, but Redis does not let in who asks (password, user, database), until
+ * somebody mends that.
  * STATUS_UNKNOWN: sent, not answered: repeat; every call here is harmless to repeat. A stock reconnects by
  * itself at the next call; it never uses a connection again that had a timeout.
  *
@@ -38,8 +40,8 @@ static inline const char *release_outcome_name(enum release_outcome outcome)
 struct stock_release {
     struct text budget_id;
     struct text message_id;
-    int64_t deducted_at_us; /* the token; 0: the deduction has none, `amount` is added to the stock once,
-                               guarded by the id */
+    int64_t deducted_at_us; /* the token; 0: its message had none, `amount` is given back once, guarded by
+                               the id */
     int64_t amount;         /* used without token only */
     enum release_outcome outcome;
     /* answers */
@@ -154,15 +156,18 @@ MUST_CHECK static inline enum status stock_settle(struct stock *stock, const str
     return stock->ops->settle(stock, items, count, cleared, error);
 }
 
-/* release.lua for items with a token; for the others the guarded refund. */
+/* release.lua for items with a token; for the others the guarded refund: a pending entry of the same id and
+ * amount is released, as with its token; one that was rejected or voided already leaves nothing to give;
+ * otherwise the amount is added to the stock. */
 MUST_CHECK static inline enum status stock_release(struct stock *stock, struct stock_release *items,
                                                    size_t count, struct error *error)
 {
     return stock->ops->release(stock, items, count, error);
 }
 
-/* Forgets the guards of refunds without token, once the ledger has booked them as done. Items with a token
- * are skipped. */
+/* Lets go of the guards of refunds without token, once the ledger has booked them as done: each holds for one
+ * to two done windows more, so that a request which was given up on may still arrive, and is then forgotten.
+ * Items with a token are skipped. */
 MUST_CHECK static inline enum status stock_forget_guards(struct stock *stock,
                                                          const struct stock_release *items, size_t count,
                                                          struct error *error)
@@ -208,7 +213,8 @@ MUST_CHECK static inline enum status stock_state_set(struct stock *stock, struct
 }
 
 /* One slice of the budget's pending entries (HSCAN; an entry may come twice). *cursor is 0 at the start and 0
- * again at the end. *entries lie in `arena`. */
+ * again at the end. *entries lie in `arena`. What deduct.lua never wrote (an id, amount or time that is not
+ * valid) is left out and left alone: nothing could settle or release it. */
 MUST_CHECK static inline enum status stock_pending_scan(struct stock *stock, struct text budget_id,
                                                         uint64_t *cursor, struct arena *arena,
                                                         struct stock_pending **entries, size_t *count,

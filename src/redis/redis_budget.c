@@ -105,7 +105,7 @@ enum status redis_stock_state_set(struct stock *stock, struct text budget_id, en
 
 #define SCAN_COUNT "1000" /* a hint to HSCAN: entries of one slice */
 
-/* "<amount>:<deducted_at_us>" */
+/* An entry as deduct.lua writes it: "<amount>:<deducted_at_us>" */
 static bool parse_entry(struct text value, struct stock_pending *entry)
 {
     const char *colon = value.size == 0 ? NULL : memchr(value.data, ':', value.size);
@@ -115,9 +115,9 @@ static bool parse_entry(struct text value, struct stock_pending *entry)
     return amount_parse(amount, &entry->amount) && amount_parse(time, &entry->deducted_at_us);
 }
 
-static enum status take_slice(const redisReply *reply, struct text budget_id, const char *server,
-                              uint64_t *cursor, struct arena *arena, struct stock_pending **entries,
-                              size_t *count, struct error *error)
+static enum status take_slice(const redisReply *reply, const char *server, uint64_t *cursor,
+                              struct arena *arena, struct stock_pending **entries, size_t *count,
+                              struct error *error)
 {
     struct text next = redis_reply_text(redis_reply_element(reply, 0));
     const redisReply *fields = redis_reply_element(reply, 1);
@@ -132,21 +132,16 @@ static enum status take_slice(const redisReply *reply, struct text budget_id, co
         return redis_reply_misunderstood(server, "HSCAN", error);
 
     size_t found = fields->elements / 2;
+    size_t kept = 0;
     struct stock_pending *slice = arena_alloc(arena, found * sizeof *slice);
     for (size_t i = 0; i < found; i++) {
         struct text id = redis_reply_text(fields->element[2 * i]);
         struct text value = redis_reply_text(fields->element[2 * i + 1]);
-        if (!message_id_is_valid(id) || !parse_entry(value, &slice[i])) {
-            return error_set(
-                error, STATUS_REFUSED,
-                "budget " TEXT_FORMAT " in Redis at %s has a pending entry that no script wrote ('%.*s'): "
-                "look at it with HGETALL and remove it with HDEL",
-                TEXT_ARGUMENTS(budget_id), server, message_id_is_valid(id) ? (int)id.size : 0, id.data);
-        }
-        slice[i].message_id = arena_copy(arena, id);
+        if (!message_id_is_valid(id) || !parse_entry(value, &slice[kept])) continue;
+        slice[kept++].message_id = arena_copy(arena, id);
     }
     *entries = slice;
-    *count = found;
+    *count = kept;
     *cursor = next_cursor;
     return STATUS_OK;
 }
@@ -173,8 +168,7 @@ enum status redis_stock_pending_scan(struct stock *stock, struct text budget_id,
     if (status != STATUS_OK) return status;
     status = redis_reply_check(reply, server, "HSCAN", error);
     if (redis_reply_wants_reconnect(reply)) redis_link_drop(&pipeline->link);
-    if (status == STATUS_OK)
-        status = take_slice(reply, budget_id, server, cursor, arena, entries, count, error);
+    if (status == STATUS_OK) status = take_slice(reply, server, cursor, arena, entries, count, error);
     freeReplyObject(reply);
     return status;
 }

@@ -27,6 +27,35 @@ static bool is_quiet(const struct redis_link *link)
     return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
 }
 
+/* Whether the answer to a log-in is the same until somebody changes redis.url or the server's users. All else
+ * may pass: the server is loading, has too many clients, is about to fail over. */
+static bool is_for_the_operator(const redisReply *reply)
+{
+    static const char *const answers[] = {
+        "WRONGPASS ",
+        "NOAUTH ",
+        "ERR AUTH ",                     /* the server has no password, and was given one */
+        "ERR wrong number of arguments", /* a server of before Redis 6 was given a user */
+        "ERR DB index",
+        "ERR invalid DB index",
+        "ERR SELECT is not allowed", /* a node of a cluster */
+    };
+    for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
+        size_t size = strlen(answers[i]);
+        if (reply->len >= size && memcmp(reply->str, answers[i], size) == 0) return true;
+    }
+    return false;
+}
+
+static enum status refused(struct redis_link *link, struct text command, const redisReply *reply,
+                           struct error *error)
+{
+    redis_link_drop(link);
+    return error_set(error, is_for_the_operator(reply) ? STATUS_CONFIG : STATUS_RETRY,
+                     "cannot log in to Redis at %s: " TEXT_FORMAT ": %.*s: look at redis.url",
+                     link->address.name, TEXT_ARGUMENTS(command), (int)reply->len, reply->str);
+}
+
 /* One command of the log-in. Any failure drops the link; nothing was asked for yet, so it is always safe to
  * try again. */
 static enum status log_in_with(struct redis_link *link, const struct text *words, size_t count,
@@ -35,12 +64,7 @@ static enum status log_in_with(struct redis_link *link, const struct text *words
     redisReply *reply = NULL;
     enum status status = redis_link_ask(link, words, count, &reply, error);
     if (status != STATUS_OK) return STATUS_RETRY;
-    if (reply->type == REDIS_REPLY_ERROR) {
-        status = error_set(error, STATUS_RETRY,
-                           "cannot log in to Redis at %s: " TEXT_FORMAT ": %.*s: look at redis.url",
-                           link->address.name, TEXT_ARGUMENTS(words[0]), (int)reply->len, reply->str);
-        redis_link_drop(link);
-    }
+    if (reply->type == REDIS_REPLY_ERROR) status = refused(link, words[0], reply, error);
     freeReplyObject(reply);
     return status;
 }
@@ -63,13 +87,15 @@ static enum status log_in(struct redis_link *link, struct error *error)
         enum status status = log_in_with(link, words, 2, error);
         if (status != STATUS_OK) return status;
     }
-    /* A name only helps people who look at CLIENT LIST: a server that refuses it is as good. */
     struct text words[] = {TEXT_LITERAL("CLIENT"), TEXT_LITERAL("SETNAME"), TEXT_LITERAL("bursar")};
     redisReply *reply = NULL;
     enum status status = redis_link_ask(link, words, 3, &reply, error);
     if (status != STATUS_OK) return STATUS_RETRY;
+    /* A name only helps people who look at CLIENT LIST: a server that refuses it is as good, unless it wants
+     * a password first. */
+    if (redis_reply_has_code(reply, "NOAUTH")) status = refused(link, words[0], reply, error);
     freeReplyObject(reply);
-    return STATUS_OK;
+    return status;
 }
 
 static enum status link_connect(struct redis_link *link, struct error *error)
@@ -123,6 +149,13 @@ enum status redis_link_append(struct redis_link *link, struct text commands, str
     return error_set(error, STATUS_RETRY, "cannot send to Redis at %s: out of memory", link->address.name);
 }
 
+/* What was given up on is asked again on another connection: the kernel shall not go on delivering it. */
+static void discard_unsent(const struct redis_link *link)
+{
+    struct linger linger = {.l_onoff = 1, .l_linger = 0};
+    setsockopt(link->context->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+}
+
 enum status redis_link_read(struct redis_link *link, redisReply **reply, struct error *error)
 {
     void *answer = NULL;
@@ -139,6 +172,7 @@ enum status redis_link_read(struct redis_link *link, redisReply **reply, struct 
                         link->address.name, (long long)link->timeout_ms)
             : error_set(error, STATUS_UNKNOWN, "lost the connection to Redis at %s before it answered: %s",
                         link->address.name, link->context->errstr);
+    if (timed_out) discard_unsent(link);
     redis_link_drop(link);
     return status;
 }

@@ -18,7 +18,7 @@ struct redis_link {
 };
 
 /* Makes sure of a connection that is logged in and has no reply waiting. STATUS_RETRY: could not connect or
- * log in. */
+ * log in. STATUS_CONFIG: the server does not know this user, password or database. */
 MUST_CHECK enum status redis_link_open(struct redis_link *link, struct error *error);
 
 /* Throws the connection away; the next redis_link_open makes a new one. */

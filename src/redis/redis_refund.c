@@ -27,7 +27,8 @@ static enum status release_encode(struct redis_pipeline *pipeline, void *items, 
         redis_call_argument(pipeline, item->message_id);
         redis_call_number(pipeline, item->deducted_at_us);
     } else {
-        redis_call_begin(pipeline, REDIS_SCRIPT_REFUND_UNTRACKED, item->budget_id, 3);
+        redis_call_begin(pipeline, REDIS_SCRIPT_REFUND_UNTRACKED, item->budget_id, 4);
+        redis_call_number(pipeline, work->redis->done_window_s);
         redis_call_argument(pipeline, item->message_id);
         redis_call_number(pipeline, item->amount);
     }
@@ -70,6 +71,7 @@ enum status redis_stock_release(struct stock *stock, struct stock_release *items
 }
 
 struct forget_work {
+    struct redis_stock *redis;
     const struct stock_release *items;
     bool refused;
 };
@@ -77,11 +79,13 @@ struct forget_work {
 static enum status forget_encode(struct redis_pipeline *pipeline, void *items, size_t index,
                                  struct error *error)
 {
-    const struct stock_release *item = &((struct forget_work *)items)->items[index];
+    struct forget_work *work = items;
+    const struct stock_release *item = &work->items[index];
     if (item->deducted_at_us != 0) return STATUS_OK;
     enum status status = redis_stock_check_ids(item->budget_id, item->message_id, error);
     if (status != STATUS_OK) return status;
-    redis_call_begin(pipeline, REDIS_SCRIPT_FORGET_GUARD, item->budget_id, 1);
+    redis_call_begin(pipeline, REDIS_SCRIPT_FORGET_GUARD, item->budget_id, 2);
+    redis_call_number(pipeline, work->redis->done_window_s);
     redis_call_argument(pipeline, item->message_id);
     return STATUS_OK;
 }
@@ -90,8 +94,8 @@ static bool forget_decode(void *items, size_t index, const redisReply *reply)
 {
     (void)items;
     (void)index;
-    int64_t removed;
-    return redis_reply_integer(reply, &removed);
+    int64_t moved;
+    return redis_reply_integer(reply, &moved);
 }
 
 static void forget_mark(void *items, size_t index, enum status status)
@@ -103,7 +107,7 @@ static void forget_mark(void *items, size_t index, enum status status)
 enum status redis_stock_forget_guards(struct stock *stock, const struct stock_release *items, size_t count,
                                       struct error *error)
 {
-    struct forget_work forget = {.items = items};
+    struct forget_work forget = {.redis = redis_stock_of(stock), .items = items};
     struct redis_work work = {
         .what = "forget_guard.lua",
         .items = &forget,
@@ -112,6 +116,6 @@ enum status redis_stock_forget_guards(struct stock *stock, const struct stock_re
         .decode = forget_decode,
         .mark = forget_mark,
     };
-    enum status status = redis_pipeline_run(&redis_stock_of(stock)->pipeline, &work, error);
+    enum status status = redis_pipeline_run(&forget.redis->pipeline, &work, error);
     return status == STATUS_OK && forget.refused ? STATUS_REFUSED : status;
 }

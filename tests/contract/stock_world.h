@@ -126,6 +126,16 @@ static inline void world_set_left(struct world *world, const char *budget, int64
     }
 }
 
+/* A pending entry that no script wrote. */
+static inline void world_plant_pending(struct world *world, const char *budget, const char *id)
+{
+    if (world->fake != NULL) {
+        fake_stock_plant_pending(world->fake, text_of(budget), text_of(id));
+    } else {
+        world_redis(world, "HSET budget:{%s}:pending %s x", budget, id);
+    }
+}
+
 static inline void world_corrupt(struct world *world, const char *budget)
 {
     if (world->fake != NULL) {
@@ -203,6 +213,12 @@ static inline struct stock_release world_refund(struct world *world, const char 
     struct stock_release item = {.budget_id = text_of(budget), .message_id = text_of(id), .amount = amount};
     world_check(world, stock_release(world->stock, &item, 1, &world->error));
     return item;
+}
+
+static inline void world_forget_guard(struct world *world, const char *budget, const char *id)
+{
+    struct stock_release item = {.budget_id = text_of(budget), .message_id = text_of(id)};
+    world_check(world, stock_forget_guards(world->stock, &item, 1, &world->error));
 }
 
 static inline struct stock_query world_query(struct world *world, const char *budget, const char *id)

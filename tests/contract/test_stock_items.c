@@ -31,45 +31,6 @@ static void test_a_release_needs_the_right_token_and_works_once(void **state)
     world_expect_level(world, "b", 10, 0);
 }
 
-static void test_a_refund_without_token_is_guarded_by_its_id(void **state)
-{
-    struct world *world = *state;
-    world_set_left(world, "b", 5);
-    struct stock_release item = world_refund(world, "b", "m", 3);
-    assert_true(item.released);
-    assert_int_equal(item.left, 8);
-    item = world_refund(world, "b", "m", 3);
-    assert_false(item.released);
-    assert_int_equal(item.left, 8);
-    assert_true(world_refund(world, "b", "n", 1).released);
-    world_expect_level(world, "b", 9, 0);
-
-    struct stock_release guards[] = {
-        {.budget_id = TEXT_LITERAL("b"), .message_id = TEXT_LITERAL("m")},
-        {.budget_id = TEXT_LITERAL("b"), .message_id = TEXT_LITERAL("n"), .deducted_at_us = 7}};
-    world_check(world, stock_forget_guards(world->stock, guards, 2, &world->error));
-    world_check(world, stock_forget_guards(world->stock, guards, 2, &world->error));
-    assert_true(world_refund(world, "b", "m", 3).released);  /* its guard is gone */
-    assert_false(world_refund(world, "b", "n", 1).released); /* an item with a token has none */
-
-    int64_t token =
-        world_take(world, "b", "tracked", 2); /* the pending entry of the same id is another deduction */
-    assert_true(world_refund(world, "b", "tracked", 2).released);
-    assert_true(world_release(world, "b", "tracked", token, RELEASE_REJECTED).released);
-    world_expect_level(world, "b", 14, 0);
-
-    item = world_refund(world, "none", "m", 3);
-    assert_int_equal(item.status, STATUS_OK);
-    assert_false(item.released);
-    assert_int_equal(item.left, STOCK_LEFT_NONE);
-    world_expect_level(world, "none", STOCK_LEFT_NONE, 0);
-    world_credit(world, "free", "c", TOTAL_UNLIMITED);
-    assert_int_equal(world_refund(world, "free", "m", 3).left, TOTAL_UNLIMITED);
-    world_credit(world, "full", "c", AMOUNT_MAX);
-    assert_int_equal(world_refund(world, "full", "m", 1).status, STATUS_REFUSED);
-    assert_int_equal(world_refund(world, "b", "o", 0).status, STATUS_REFUSED);
-}
-
 #define MANY 10000
 
 /* Takes `count` deductions of 1, spread over `budgets` budgets b0, b1…; ids "m<i>". */
@@ -236,7 +197,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         BOTH(test_a_release_needs_the_right_token_and_works_once),
-        BOTH(test_a_refund_without_token_is_guarded_by_its_id),
         BOTH(test_ten_thousand_settlements_of_one_budget),
         BOTH(test_many_budgets_do_not_mix),
         BOTH(test_the_same_id_twice_in_one_call),

@@ -1,7 +1,11 @@
 /* What only the real stock meets: connections, a server in trouble, scripts forgotten, bad configuration. */
 #include "contract/stock_world.h"
 
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
 #include <pthread.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static struct stock *open_stock(struct world *world, const char *url, int64_t timeout_ms)
@@ -170,13 +174,18 @@ static void test_logging_in(void **state)
     world_redis(world, "ACL SETUSER ann on >p@ss/%%w%%3a:rd ~* +@all");
     world_redis(world, "CONFIG SET requirepass s3cret");
     struct stock *stranger = open_stock(world, url_with(world, "", ""), TIMEOUT_MS);
-    assert_int_equal(try_deduct(world, stranger, &item), STATUS_RETRY);
+    assert_int_equal(try_deduct(world, stranger, &item), STATUS_CONFIG);
     assert_text_has(world->error.text, "NOAUTH");
-    assert_int_equal(stock_ping(stranger, &world->error), STATUS_RETRY);
+    assert_int_equal(item.status, STATUS_RETRY);
+    assert_int_equal(stock_ping(stranger, &world->error), STATUS_CONFIG);
+    assert_int_equal(stock_load_scripts(stranger, &world->error), STATUS_CONFIG);
     struct stock *wrong = open_stock(world, url_with(world, ":wr0ng@", ""), TIMEOUT_MS);
-    assert_int_equal(try_deduct(world, wrong, &item), STATUS_RETRY);
+    assert_int_equal(try_deduct(world, wrong, &item), STATUS_CONFIG);
     assert_text_has(world->error.text, "WRONGPASS");
     assert_null(strstr(world->error.text, "wr0ng"));
+    struct stock *nobody = open_stock(world, url_with(world, "nobody:s3cret@", ""), TIMEOUT_MS);
+    assert_int_equal(stock_ping(nobody, &world->error), STATUS_CONFIG);
+    assert_text_has(world->error.text, "WRONGPASS");
     struct stock *owner = open_stock(world, url_with(world, ":s3cret@", "/0"), TIMEOUT_MS);
     world_check(world, stock_ping(owner, &world->error));
     struct stock *ann = open_stock(world, url_with(world, "ann:p%40ss%2F%25w%253a%3Ard@", ""), TIMEOUT_MS);
@@ -191,8 +200,12 @@ static void test_logging_in(void **state)
     assert_text_has(world->error.text, "NOPERM");
     world_redis(world, "CONFIG SET requirepass %s", "");
     world_redis(world, "ACL DELUSER ann");
+    world_check(world, stock_ping(stranger, &world->error)); /* what was mended is found by the next call */
+    assert_int_equal(stock_ping(wrong, &world->error), STATUS_CONFIG);
+    assert_text_has(world->error.text, "without any password configured");
     stock_close(stranger);
     stock_close(wrong);
+    stock_close(nobody);
     stock_close(owner);
     stock_close(ann);
 }
@@ -220,11 +233,26 @@ static void test_database_and_prefix_keep_worlds_apart(void **state)
     assert_true(reply != NULL && reply->type == REDIS_REPLY_STRING && strcmp(reply->str, "7") == 0);
     freeReplyObject(reply);
     struct stock *nowhere = open_stock(world, url_with(world, "", "/999"), TIMEOUT_MS);
-    assert_int_equal(stock_ping(nowhere, &world->error), STATUS_RETRY);
+    assert_int_equal(stock_ping(nowhere, &world->error), STATUS_CONFIG);
     assert_text_has(world->error.text, "SELECT");
     stock_close(nowhere);
     stock_close(elsewhere);
     stock_close(renamed);
+}
+
+static void test_too_many_clients_may_pass(void **state)
+{
+    struct world *world = *state;
+    struct stock *open = open_stock(world, url_with(world, "", ""), TIMEOUT_MS);
+    struct stock *login = open_stock(world, url_with(world, ":any@", ""), TIMEOUT_MS);
+    world_redis(world, "CLIENT KILL TYPE normal SKIPME yes");
+    world_redis(world, "CONFIG SET maxclients 1");
+    assert_int_equal(stock_ping(open, &world->error), STATUS_RETRY);
+    assert_int_equal(stock_ping(login, &world->error), STATUS_RETRY);
+    world_redis(world, "CONFIG SET maxclients 10000");
+    world_check(world, stock_ping(open, &world->error));
+    stock_close(open);
+    stock_close(login);
 }
 
 static void test_nobody_listens(void **state)
@@ -315,19 +343,29 @@ static void test_options_are_checked(void **state)
     }
 }
 
-static void test_a_pending_entry_that_no_script_wrote_is_named(void **state)
+static void test_what_was_given_up_on_is_not_delivered_later(void **state)
 {
     struct world *world = *state;
-    world_credit(world, "b", "c", 10);
-    world_redis(world, "HSET budget:{b}:pending m garbage");
-    uint64_t cursor = 0;
-    struct stock_pending *entries;
-    size_t count;
-    assert_int_equal(stock_pending_scan(world->stock, TEXT_LITERAL("b"), &cursor, &world->arena, &entries,
-                                        &count, &world->error),
-                     STATUS_REFUSED);
-    assert_text_has(world->error.text, "'m'");
-    assert_text_has(world->error.text, "budget b ");
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+    const char *url = arena_format(&world->arena, "redis://127.0.0.1:%d", (int)ntohs(address.sin_port));
+    struct stock *stock = open_stock(world, url, 50);
+    assert_int_equal(stock_ping(stock, &world->error), STATUS_RETRY);
+    int server = accept(listener, NULL, NULL);
+    assert_true(server >= 0);
+    char bytes[256];
+    ssize_t got;
+    do got = recv(server, bytes, sizeof bytes, 0);
+    while (got > 0);
+    assert_int_equal(got, -1); /* reset: with an orderly end the kernel delivers all it has, however late */
+    assert_int_equal(errno, ECONNRESET);
+    close(server);
+    close(listener);
+    stock_close(stock);
 }
 
 #define ON_REDIS(test) cmocka_unit_test_setup_teardown(test, world_setup_redis, world_teardown)
@@ -343,10 +381,11 @@ int main(void)
         ON_REDIS(test_a_replica_is_no_place_to_write),
         ON_REDIS(test_logging_in),
         ON_REDIS(test_database_and_prefix_keep_worlds_apart),
+        ON_REDIS(test_too_many_clients_may_pass),
         ON_REDIS(test_nobody_listens),
         ON_REDIS(test_urls_are_checked_and_never_repeated),
         ON_REDIS(test_options_are_checked),
-        ON_REDIS(test_a_pending_entry_that_no_script_wrote_is_named),
+        ON_REDIS(test_what_was_given_up_on_is_not_delivered_later),
     };
     return cmocka_run_group_tests_name("the stock on Redis", tests, NULL, NULL);
 }

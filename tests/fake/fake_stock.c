@@ -1,5 +1,6 @@
 #include "fake/fake_stock.h"
 
+#include "core/amount.h"
 #include "core/identifier.h"
 #include "fake/fake_stock_private.h"
 
@@ -89,7 +90,7 @@ static enum status fake_release(struct stock *stock, struct stock_release *items
         if (i < fate.done) status = reach_budget(fake, item->budget_id, &budget, error);
         if (i < fate.done && status == STATUS_OK) {
             status = item->deducted_at_us == 0
-                         ? fake_budget_refund_untracked(budget, item, error)
+                         ? fake_budget_refund_untracked(budget, fake->now_us, fake->window_us, item, error)
                          : fake_budget_release(budget, fake->now_us, fake->window_us, item, error);
         }
         item->status = status;
@@ -108,10 +109,11 @@ static enum status fake_forget_guards(struct stock *stock, const struct stock_re
     for (size_t i = 0; i < fate.done; i++) {
         if (items[i].deducted_at_us != 0) continue;
         struct fake_budget *budget;
-        if (reach_budget(fake, items[i].budget_id, &budget, error) != STATUS_OK) {
+        if (reach_budget(fake, items[i].budget_id, &budget, error) != STATUS_OK ||
+            !message_id_is_valid(items[i].message_id)) {
             refused = true;
         } else {
-            map_remove(&budget->guards, items[i].message_id);
+            fake_budget_forget_guard(budget, fake->now_us, fake->window_us, items[i].message_id);
         }
     }
     return fate.status == STATUS_OK && refused ? STATUS_REFUSED : fate.status;
@@ -228,8 +230,10 @@ static enum status fake_pending_scan(struct stock *stock, struct text budget_id,
     *entries = arena_alloc(arena, SCAN_SLICE * sizeof **entries);
     const struct map_entry *entry = map_next(&budget->pending, *cursor);
     for (; entry != NULL && *count < SCAN_SLICE; entry = map_next(&budget->pending, entry->serial + 1)) {
+        struct text id = {entry->id, entry->id_size};
+        if (!message_id_is_valid(id) || !amount_is_valid(entry->amount)) continue;
         (*entries)[(*count)++] = (struct stock_pending){
-            .message_id = arena_copy(arena, (struct text){entry->id, entry->id_size}),
+            .message_id = arena_copy(arena, id),
             .amount = entry->amount,
             .deducted_at_us = entry->deducted_at_us,
         };

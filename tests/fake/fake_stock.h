@@ -36,6 +36,9 @@ void fake_stock_lose_left(struct fake_stock *fake, struct text budget_id);
 /* Makes the stock key by hand, as an older producer does. */
 void fake_stock_set_left(struct fake_stock *fake, struct text budget_id, int64_t left);
 
+/* Puts an entry that no script wrote among the pending ones: one without amount and time. */
+void fake_stock_plant_pending(struct fake_stock *fake, struct text budget_id, struct text id);
+
 /* Every call on the budget is refused, as if its keys were of another type. */
 void fake_stock_corrupt(struct fake_stock *fake, struct text budget_id);
 

@@ -213,46 +213,93 @@ enum status fake_budget_settle(struct fake_budget *budget, int64_t now_us, int64
     return STATUS_OK;
 }
 
-enum status fake_budget_release(struct fake_budget *budget, int64_t now_us, int64_t window_us,
-                                struct stock_release *item, struct error *error)
+/* Gives a pending entry back to the stock. */
+static enum status give_back(struct fake_budget *budget, int64_t now_us, int64_t window_us,
+                             struct stock_release *item, struct map_entry entry, struct error *error)
 {
     static const enum pending_state outcomes[] = {[RELEASE_REJECTED] = PENDING_REJECTED,
                                                   [RELEASE_VOIDED] = PENDING_VOIDED,
                                                   [RELEASE_EXTRA] = PENDING_SETTLED};
+    if (would_overflow(budget->released, entry.amount) ||
+        (is_numeric(budget) && would_overflow(budget->left, entry.amount))) {
+        return refuse(budget, "the sum would pass 2^53-1", error);
+    }
+    budget->released += entry.amount;
+    if (is_numeric(budget)) budget->left += entry.amount;
+    finish(budget, now_us, window_us, item->message_id, entry, outcomes[item->outcome]);
+    item->released = true;
+    item->left = left_of(budget);
+    return STATUS_OK;
+}
+
+enum status fake_budget_release(struct fake_budget *budget, int64_t now_us, int64_t window_us,
+                                struct stock_release *item, struct error *error)
+{
     enum status status = check(budget, item->message_id, error);
     if (status != STATUS_OK) return status;
     if (!amount_is_valid(item->deducted_at_us)) return refuse(budget, "a bad token", error);
     item->released = false;
     item->left = left_of(budget);
     const struct map_entry *entry = find_pending(budget, item->message_id, item->deducted_at_us);
-    if (entry == NULL) return STATUS_OK;
-    if (would_overflow(budget->released, entry->amount) ||
-        (is_numeric(budget) && would_overflow(budget->left, entry->amount))) {
-        return refuse(budget, "the sum would pass 2^53-1", error);
-    }
-    budget->released += entry->amount;
-    if (is_numeric(budget)) budget->left += entry->amount;
-    finish(budget, now_us, window_us, item->message_id, *entry, outcomes[item->outcome]);
-    item->released = true;
-    item->left = left_of(budget);
-    return STATUS_OK;
+    return entry == NULL ? STATUS_OK : give_back(budget, now_us, window_us, item, *entry, error);
 }
 
-enum status fake_budget_refund_untracked(struct fake_budget *budget, struct stock_release *item,
-                                         struct error *error)
+/* The name of a guard in `done`, where ids have no space. */
+static struct text guard_name(char *buffer, struct text id)
+{
+    static const char prefix[] = "refund ";
+    memcpy(buffer, prefix, sizeof prefix - 1);
+    memcpy(buffer + sizeof prefix - 1, id.data, id.size);
+    return (struct text){buffer, sizeof prefix - 1 + id.size};
+}
+
+#define GUARD_NAME_SIZE_MAX (sizeof "refund " + MESSAGE_ID_SIZE_MAX)
+
+static bool was_given_back(const struct fake_budget *budget, struct text id, int64_t amount)
+{
+    char buffer[GUARD_NAME_SIZE_MAX];
+    if (map_find(&budget->guards, id) != NULL || find_done(budget, guard_name(buffer, id)) != NULL)
+        return true;
+    for (int generation = 0; generation < 2; generation++) {
+        const struct map_entry *done = map_find(&budget->done[generation], id);
+        if (done != NULL && done->outcome != PENDING_SETTLED && done->amount == amount) return true;
+    }
+    return false;
+}
+
+enum status fake_budget_refund_untracked(struct fake_budget *budget, int64_t now_us, int64_t window_us,
+                                         struct stock_release *item, struct error *error)
 {
     enum status status = check(budget, item->message_id, error);
     if (status != STATUS_OK) return status;
     if (!amount_is_valid(item->amount)) return refuse(budget, "a bad amount", error);
     item->released = false;
     item->left = left_of(budget);
-    if (!budget->has_left || map_find(&budget->guards, item->message_id) != NULL) return STATUS_OK;
+    if (was_given_back(budget, item->message_id, item->amount)) return STATUS_OK;
+    const struct map_entry *entry = map_find(&budget->pending, item->message_id);
+    if (entry != NULL && entry->amount == item->amount) {
+        status = give_back(budget, now_us, window_us, item, *entry, error);
+        if (status == STATUS_OK) map_put(&budget->guards, item->message_id)->amount = item->amount;
+        return status;
+    }
+    if (!budget->has_left) return STATUS_OK;
     if (is_numeric(budget) && would_overflow(budget->left, item->amount)) {
         return refuse(budget, "the sum would pass 2^53-1", error);
     }
-    map_put(&budget->guards, item->message_id);
+    map_put(&budget->guards, item->message_id)->amount = item->amount;
     if (is_numeric(budget)) budget->left += item->amount;
     item->released = true;
     item->left = left_of(budget);
     return STATUS_OK;
+}
+
+void fake_budget_forget_guard(struct fake_budget *budget, int64_t now_us, int64_t window_us, struct text id)
+{
+    const struct map_entry *guard = map_find(&budget->guards, id);
+    if (guard == NULL) return;
+    char buffer[GUARD_NAME_SIZE_MAX];
+    int64_t amount = guard->amount;
+    map_remove(&budget->guards, id);
+    turn_generations(budget, now_us, window_us);
+    map_put(&budget->done[budget->generation], guard_name(buffer, id))->amount = amount;
 }

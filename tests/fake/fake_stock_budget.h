@@ -36,7 +36,8 @@ enum status fake_budget_settle(struct fake_budget *budget, int64_t now_us, int64
                                const struct stock_settlement *item, bool *cleared, struct error *error);
 enum status fake_budget_release(struct fake_budget *budget, int64_t now_us, int64_t window_us,
                                 struct stock_release *item, struct error *error);
-enum status fake_budget_refund_untracked(struct fake_budget *budget, struct stock_release *item,
-                                         struct error *error);
+enum status fake_budget_refund_untracked(struct fake_budget *budget, int64_t now_us, int64_t window_us,
+                                         struct stock_release *item, struct error *error);
+void fake_budget_forget_guard(struct fake_budget *budget, int64_t now_us, int64_t window_us, struct text id);
 
 #endif

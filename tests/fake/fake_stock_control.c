@@ -96,6 +96,11 @@ void fake_stock_set_left(struct fake_stock *fake, struct text budget_id, int64_t
     budget->left = left;
 }
 
+void fake_stock_plant_pending(struct fake_stock *fake, struct text budget_id, struct text id)
+{
+    map_put(&fake_stock_budget(fake, budget_id)->pending, id);
+}
+
 void fake_stock_corrupt(struct fake_stock *fake, struct text budget_id)
 {
     fake_stock_budget(fake, budget_id)->corrupt = true;

@@ -6,7 +6,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "support"))
 from stock_model import AMOUNT_MAX
-from stock_scripts import DONE_0, DONE_1, LEFT, META, PENDING, Budget, budget, busy, client, refused, server
+from stock_scripts import DONE_0, DONE_1, LEFT, META, PENDING, WINDOW, Budget, budget, busy, client, refused, server
 
 
 def test_each_status_of_a_deduction(budget):
@@ -44,7 +44,7 @@ def test_the_largest_amounts(budget):
     assert budget.release("m", token, "rejected") == [1, most]
     assert budget.deduct("n", 1) == [-2, most, ""]  # `deducted` is full
     budget.check_balance()
-    refused(budget, "refund_untracked", "x", 1, "voided")
+    refused(budget, "refund_untracked", WINDOW, "x", 1, "voided")
 
     settled = Budget(budget.client, "settled")
     settled.credit("c", most)
@@ -244,15 +244,85 @@ def test_query_runs_where_nothing_may_be_written(budget):
 
 
 def test_refunds_without_token(budget):
-    assert budget.call("refund_untracked", "m", 3, "rejected") == [0, ""]
+    assert budget.refund("m", 3) == [0, ""]
     assert budget.keys() == [None, {}, {}, {}, {}, {}]
     budget.credit("c", 10)
     token = budget.take("m", 4)
-    assert budget.call("refund_untracked", "m", 3, "rejected") == [1, "9"]
-    assert budget.call("refund_untracked", "m", 3, "rejected") == [0, "9"]
+    assert budget.refund("m", 3) == [1, "9"]
+    assert budget.refund("m", 3) == [0, "9"]
     assert budget.totals() == [10, 4, 0, 0]
     assert budget.query("m") == ["pending", "4", token]
-    assert budget.call("forget_guard", "n", "m", "m") == 1
-    assert budget.call("forget_guard") == 0
-    assert budget.call("forget_guard", *(f"m{i}" for i in range(9000))) == 0
-    assert budget.call("refund_untracked", "m", 3, "rejected") == [1, "12"]
+    assert budget.forget_guard() == 0
+    assert budget.forget_guard(*(f"m{i}" for i in range(9000))) == 0
+    assert budget.forget_guard("n", "m", "m") == 1
+    assert budget.forget_guard("m") == 0
+    assert budget.keys()[DONE_0] == {"refund m": "rejected:3:0"}
+    assert budget.refund("m", 3) == [0, "9"]  # a late request
+
+
+def test_a_refund_without_token_moves_its_own_pending_entry(budget):
+    """Or the amount would be given back a second time, by whoever finds the entry."""
+    budget.credit("c", 100)
+    for number, outcome in enumerate(("rejected", "voided", "extra")):
+        message_id = "m-" + outcome
+        token = budget.take(message_id, 5)
+        assert budget.refund(message_id, 5, outcome) == [1, "100"]
+        done = ("settled" if outcome == "extra" else outcome) + ":5:" + token
+        assert budget.keys()[PENDING] == {}
+        assert budget.keys()[DONE_0 + number % 2][message_id] == done
+        assert budget.client.hget(budget.names[META], "refund " + message_id) == outcome + ":5"
+        assert budget.totals() == [100, 5 * (number + 1), 0, 5 * (number + 1)]
+        assert budget.release(message_id, token, "rejected") == [0, "100"]
+        assert budget.refund(message_id, 5, outcome) == [0, "100"]
+        budget.check_balance()
+        budget.age(1)
+    token = budget.take("late", 5)
+    budget.client.delete(budget.names[LEFT])
+    assert budget.refund("late", 5) == [1, ""]
+    assert budget.refund("late", 5) == [0, ""]
+    assert budget.keys()[LEFT] is None
+
+
+def test_what_was_released_is_not_refunded_without_token(budget):
+    """The clean-up finds the entry first, and the refund that the ledger owes comes after it."""
+    budget.credit("c", 100)
+    assert budget.release("m", budget.take("m", 5), "rejected") == [1, "100"]
+    assert budget.refund("m", 5) == [0, "100"]
+    budget.age(1)
+    assert budget.release("n", budget.take("n", 5), "voided") == [1, "100"]
+    assert budget.refund("m", 5) == [0, "100"]
+    assert budget.refund("n", 5) == [0, "100"]
+    assert budget.refund("n", 6) == [1, "106"]
+    assert budget.settle("o", budget.take("o", 5)) == 1
+    assert budget.refund("o", 5) == [1, "106"]  # settled then, and given back now
+
+
+def test_a_guard_is_forgotten_only_after_a_whole_window(budget):
+    """On Redis's own clock, with a window of one second."""
+    budget.credit("c", 100)
+    assert budget.refund("m", 3, window=1) == [1, "103"]
+    assert budget.forget_guard("m", window=1) == 1
+    time.sleep(1.1)
+    assert budget.refund("x", 1, window=1) == [1, "104"]
+    assert budget.forget_guard("x", window=1) == 1
+    assert budget.refund("m", 3, window=1) == [0, "104"]
+    time.sleep(1.1)
+    budget.take("y", 1)
+    assert budget.refund("y", 1, window=1) == [1, "104"]
+    assert budget.refund("x", 1, window=1) == [0, "104"]
+    assert budget.refund("m", 3, window=1) == [1, "107"]
+
+
+def test_memory_of_guards_is_bounded(budget):
+    budget.credit("c", 100)
+    for turn in range(5):
+        ids = [f"{turn}-{i}" for i in range(5000)]
+        pipeline = budget.client.pipeline(transaction=False)
+        for message_id in ids:
+            pipeline.evalsha(budget.sha["refund_untracked"], 6, *budget.names, WINDOW, message_id, 1, "rejected")
+        assert all(reply[0] == 1 for reply in pipeline.execute())
+        assert budget.forget_guard(*ids) == 5000
+        assert budget.client.hlen(budget.names[DONE_0]) + budget.client.hlen(budget.names[DONE_1]) <= 10000
+        assert budget.client.hlen(budget.names[META]) == 3  # credited, gen, gen_started_us
+        assert budget.refund(ids[0], 1)[0] == budget.refund(ids[-1], 1)[0] == 0
+        budget.age(1)

@@ -28,7 +28,7 @@ def test_bad_amounts(budget, amount):
     refused(budget, "settle", WINDOW, "m", amount)
     refused(budget, "settle", WINDOW, "m", token, "n", amount)
     refused(budget, "release", WINDOW, "m", amount, "voided")
-    refused(budget, "refund_untracked", "m", amount, "voided")
+    refused(budget, "refund_untracked", WINDOW, "m", amount, "voided")
 
 
 @pytest.mark.parametrize("bad", BAD_IDS)
@@ -41,7 +41,7 @@ def test_bad_ids(budget, bad):
     refused(budget, "settle", WINDOW, "m", token, bad, token)
     refused(budget, "release", WINDOW, bad, token, "voided")
     refused(budget, "query", bad)
-    refused(budget, "refund_untracked", bad, 1, "voided")
+    refused(budget, "refund_untracked", WINDOW, bad, 1, "voided")
 
 
 @pytest.mark.parametrize("window", BAD_WINDOWS)
@@ -50,6 +50,10 @@ def test_bad_windows(budget, window):
     refused(budget, "settle", window, "m", token)
     refused(budget, "settle", window)
     refused(budget, "release", window, "m", token, "voided")
+    refused(budget, "refund_untracked", window, "m", 10, "voided")
+    refused(budget, "refund_untracked", window, "new", 1, "voided")
+    refused(budget, "forget_guard", window, "m")
+    refused(budget, "forget_guard", window)
 
 
 def test_bad_words_and_numbers_of_arguments(budget):
@@ -58,9 +62,11 @@ def test_bad_words_and_numbers_of_arguments(budget):
     refused(budget, "release", WINDOW, "m", token, "")
     refused(budget, "state", "open")
     refused(budget, "state", "")
-    refused(budget, "refund_untracked", "m", 1, "settled")
+    refused(budget, "refund_untracked", WINDOW, "m", 1, "settled")
+    refused(budget, "forget_guard")
     good = {"settle": [WINDOW, "m", token], "release": [WINDOW, "m", token, "voided"], "credit": ["x", 1],
-            "state": ["closed"], "query": ["m"], "refund_untracked": ["m", 1, "voided"], "levels": []}
+            "state": ["closed"], "query": ["m"], "refund_untracked": [WINDOW, "m", 1, "voided"],
+            "levels": []}
     before = budget.keys()
     for count in (0, 1, 3):
         assert budget.call("deduct", *["m", "10", "x"][:count]) == [-5, "", ""]
@@ -72,23 +78,24 @@ def test_bad_words_and_numbers_of_arguments(budget):
         assert budget.client.evalsha(budget.sha["deduct"], len(keys), *keys, "m", 1) == [-5, "", ""]
         for script, arguments in good.items():
             refused(budget, script, *arguments, keys=keys)
-        refused(budget, "forget_guard", "m", keys=keys)
+        refused(budget, "forget_guard", WINDOW, "m", keys=keys)
     assert budget.keys() == before
 
 
 # What each script needs, so that a key of another type must stop it before the first write.
 NEEDED = {"deduct": [LEFT, PENDING, DONE_0, DONE_1, META], "settle": [PENDING, DONE_0, DONE_1, META],
           "release": [LEFT, PENDING, DONE_0, DONE_1, META], "credit": [LEFT, META, CREDITS], "state": [META],
-          "query": [PENDING, DONE_0, DONE_1, META], "refund_untracked": [LEFT, META], "forget_guard": [META],
-          "levels": [LEFT, META]}
+          "query": [PENDING, DONE_0, DONE_1, META], "refund_untracked": [LEFT, PENDING, DONE_0, DONE_1, META],
+          "forget_guard": [DONE_0, DONE_1, META], "levels": [LEFT, META]}
 
 
 @pytest.mark.parametrize("script,number", [(s, n) for s in NAMES for n in NEEDED[s]])
 def test_a_key_of_another_type_stops_a_script_before_its_first_write(budget, script, number):
     token = busy(budget)
+    budget.refund("guarded", 1)
     arguments = {"deduct": ["new", 1], "settle": [WINDOW, "m", token], "release": [WINDOW, "m", token, "voided"],
-                 "credit": ["new", 1], "state": ["closed"], "query": ["new"], "refund_untracked": ["new", 1, "voided"],
-                 "forget_guard": ["m"], "levels": []}[script]
+                 "credit": ["new", 1], "state": ["closed"], "query": ["new"], "refund_untracked": [WINDOW, "new", 1, "voided"],
+                 "forget_guard": [WINDOW, "guarded"], "levels": []}[script]
     budget.client.delete(budget.names[number])
     budget.client.rpush(budget.names[number], "something else")
     before = budget.keys()
@@ -104,7 +111,8 @@ def test_a_stock_key_that_holds_no_number_stops_every_script(budget, left):
     refused(budget, "deduct", "new", 1)
     refused(budget, "release", WINDOW, "m", token, "voided")
     refused(budget, "credit", "new", 1)
-    refused(budget, "refund_untracked", "new", 1, "voided")
+    refused(budget, "refund_untracked", WINDOW, "new", 1, "voided")
+    refused(budget, "refund_untracked", WINDOW, "m", 10, "voided")
     assert budget.deduct("m", 10) == [0, left, token]
     assert budget.settle("m", token) == 1  # it does not look at the stock
 
@@ -113,7 +121,8 @@ def test_a_stock_key_that_holds_no_number_stops_every_script(budget, left):
 def test_running_totals_that_are_no_numbers_stop_every_script(budget, value):
     token = busy(budget)
     for field, calls in {"deducted": [("deduct", "new", 1)], "settled": [("settle", WINDOW, "m", token)],
-                         "released": [("release", WINDOW, "m", token, "voided")],
+                         "released": [("release", WINDOW, "m", token, "voided"),
+                                      ("refund_untracked", WINDOW, "m", 10, "voided")],
                          "credited": [("credit", "new", 1)]}.items():
         good = budget.client.hget(budget.names[META], field)
         budget.client.hset(budget.names[META], field, value)
@@ -124,13 +133,16 @@ def test_running_totals_that_are_no_numbers_stop_every_script(budget, value):
 
 def test_totals_never_pass_the_largest_amount(budget):
     token = busy(budget)
-    for field, call in (("settled", ("settle", WINDOW, "m", token)), ("released", ("release", WINDOW, "m", token, "voided"))):
+    for field, call in (("settled", ("settle", WINDOW, "m", token)), ("released", ("release", WINDOW, "m", token, "voided")),
+                        ("released", ("refund_untracked", WINDOW, "m", 10, "voided"))):
         good = budget.client.hget(budget.names[META], field)
         budget.client.hset(budget.names[META], field, AMOUNT_MAX - 9)
         refused(budget, *call)
         budget.client.hset(budget.names[META], field, good)
     budget.client.set(budget.names[LEFT], AMOUNT_MAX - 9)
     refused(budget, "release", WINDOW, "m", token, "voided")
+    refused(budget, "refund_untracked", WINDOW, "m", 10, "voided")
+    refused(budget, "refund_untracked", WINDOW, "new", 10, "voided")
     refused(budget, "credit", "new", 10)
     budget.client.hset(budget.names[PENDING], mapping={"x": f"{AMOUNT_MAX}:1", "y": "1:1"})
     refused(budget, "settle", WINDOW, "x", 1, "y", 1)
@@ -147,12 +159,17 @@ def test_pending_entries_that_no_script_wrote(budget, entry):
         except redis.ResponseError as error:
             assert str(error).startswith("BURSAR")
     assert budget.keys() == before
+    assert budget.refund("odd", 5) == [1, "994"]  # that entry is no deduction, and stays
+    assert budget.keys()[PENDING]["odd"] == entry
 
 
 def test_a_full_redis_leaves_nothing_half_done(budget):
     """However far a call comes before the memory is used up."""
     budget.credit("c", 10**9)
     tokens = {f"m{i}": budget.take(f"m{i}", 3) for i in range(200)}
+    budget.take("own", 3)
+    budget.client.decrby(budget.names[LEFT], 3)
+    budget.refund("older", 3)
     tight = budget.client.info("memory")["used_memory"] + 20000
     budget.client.config_set("maxmemory", tight)
     refusals = 0
@@ -165,7 +182,7 @@ def test_a_full_redis_leaves_nothing_half_done(budget):
     assert refusals > 0
     budget.check_balance()
     budget.client.config_set("maxmemory", 1)
-    for call in (("deduct", "new", 1), ("credit", "new", 1), ("state", "closed"), ("refund_untracked", "m", 1, "voided")):
+    for call in (("deduct", "new", 1), ("credit", "new", 1), ("state", "closed"), ("refund_untracked", WINDOW, "m", 1, "voided")):
         before = budget.keys()
         with pytest.raises(redis.ResponseError, match="^OOM"):
             budget.call(*call)
@@ -177,6 +194,8 @@ def test_a_full_redis_leaves_nothing_half_done(budget):
     budget.client.config_set("maxmemory", 1)
     for i in ids[100:]:
         assert budget.release(i, tokens[i], "voided")[0] == 1
+    assert budget.refund("own", 3)[0] == 1
+    assert budget.forget_guard("older", "own") == 2
     budget.check_balance()
     assert budget.deduct("m0", 3)[0] == 0  # what is known needs no memory
     assert budget.query("m100")[0] == "voided"

@@ -26,7 +26,7 @@ class StockModel:
         self.pending = {}  # id: (amount, token)
         self.done = ({}, {})  # id: (outcome, amount, token)
         self.credits = {}
-        self.guards = {}
+        self.guards = {}  # id: (outcome, amount)
         self.credited = None
         self.deducted = self.settled = self.released = 0
         self.state = None
@@ -68,8 +68,8 @@ class StockModel:
         if self.windows is not None:
             self.windows += windows
 
-    def _finish(self, message_id, outcome):
-        amount, token = self.pending.pop(message_id)
+    def _remember(self, name, entry):
+        """Puts an entry into the current generation of `done`, which is turned when it is time."""
         if self.windows is None:
             self.windows = 0
         elif self.windows >= 1:
@@ -78,7 +78,11 @@ class StockModel:
             self.generation = 1 - self.generation
             self.done[self.generation].clear()
             self.windows = 0
-        self.done[self.generation][message_id] = (outcome, amount, token)
+        self.done[self.generation][name] = entry
+
+    def _finish(self, message_id, outcome):
+        amount, token = self.pending.pop(message_id)
+        self._remember(message_id, (outcome, amount, token))
         return amount
 
     def settle(self, *items):
@@ -97,6 +101,9 @@ class StockModel:
             raise Refused
         if self.pending.get(message_id, (0, ""))[1] != token:
             return [0, self._left()]
+        return self._give_back(message_id, outcome)
+
+    def _give_back(self, message_id, outcome):
         amount = self._finish(message_id, "settled" if outcome == "extra" else outcome)
         self.released += amount
         if self.left not in (None, -1):
@@ -144,17 +151,28 @@ class StockModel:
     def refund_untracked(self, message_id, amount, outcome):
         if not is_id(message_id) or not is_amount(amount) or outcome not in ("rejected", "voided", "extra"):
             raise Refused
-        if self.left is None or message_id in self.guards:
+        guard = "refund " + message_id
+        given_back = [(o, int(amount)) for o in ("rejected", "voided")]
+        for done in self.done:
+            if guard in done or done.get(message_id, ("", 0, ""))[:2] in given_back:
+                return [0, self._left()]
+        tracked = self.pending.get(message_id, (0, ""))[0] == int(amount)
+        if message_id in self.guards or self.left is None and not tracked:
             return [0, self._left()]
-        if self.left != -1 and self.left + int(amount) > AMOUNT_MAX:
+        if self.left not in (None, -1) and self.left + int(amount) > AMOUNT_MAX:
             raise Refused
-        self.guards[message_id] = outcome + ":" + amount
+        self.guards[message_id] = (outcome, int(amount))
+        if tracked:
+            return self._give_back(message_id, outcome)
         if self.left != -1:
             self.left += int(amount)
         return [1, self._left()]
 
     def forget_guard(self, *message_ids):
-        return sum(self.guards.pop(message_id, None) is not None for message_id in message_ids)
+        moved = {i: self.guards.pop(i) for i in message_ids if i in self.guards}
+        for message_id, (outcome, amount) in moved.items():
+            self._remember("refund " + message_id, (outcome, amount, "0"))
+        return len(moved)
 
     def levels(self):
         return [self._left(), str(self.deducted - self.settled - self.released)]
@@ -171,7 +189,7 @@ class StockModel:
             meta["state"] = self.state
         if self.windows is not None:
             meta["gen"] = str(self.generation)
-        meta.update(("refund " + message_id, guard) for message_id, guard in self.guards.items())
+        meta.update(("refund " + i, f"{o}:{a}") for i, (o, a) in self.guards.items())
         done = [{i: f"{o}:{a}:{t}" for i, (o, a, t) in generation.items()} for generation in self.done]
         pending = {i: f"{a}:{t}" for i, (a, t) in self.pending.items()}
         return [None if self.left is None else str(self.left), pending, done[0], done[1], meta, dict(self.credits)]

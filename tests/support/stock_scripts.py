@@ -52,6 +52,13 @@ class Budget:
     def query(self, message_id):
         return self.call("query", message_id)
 
+    def refund(self, message_id, amount, outcome="rejected", window=WINDOW):
+        """Without a token."""
+        return self.call("refund_untracked", window, message_id, amount, outcome)
+
+    def forget_guard(self, *message_ids, window=WINDOW):
+        return self.call("forget_guard", window, *message_ids)
+
     def age(self, windows):
         """As if so many done windows had passed since the generations were last turned."""
         if self.client.hexists(self.names[META], "gen_started_us"):
