@@ -111,7 +111,7 @@ def test_the_command_deducts_with_a_producers_rights(world):
 def test_a_producer_cannot_give(world, script, arguments):
     token = world.deduct("camp", "held", 1)[2]
     before = world.left("camp"), world.pending("camp")
-    producer = redis_client.Redis(port=world.redis_server.port, username="producer", password="SECRET", decode_responses=True)
+    producer = redis_client.Redis(host="127.0.0.1", port=world.redis_server.port, username="producer", password="SECRET", decode_responses=True)
     with pytest.raises(redis_client.exceptions.ResponseError) as refusal:
         producer.register_script(read(f"scripts/redis/{script}.lua"))(
             keys=world.keys("camp"), args=[argument.format(token=token) for argument in arguments])
@@ -122,7 +122,7 @@ def test_a_producer_cannot_give(world, script, arguments):
 @pytest.mark.parametrize("command", [("SET", "budget:{camp}", "9"), ("DEL", "budget:{camp}"), ("GET", "other"), ("FLUSHALL",),
                                      ("CLIENT", "LIST"), ("CONFIG", "GET", "*"), ("KEYS", "*")])
 def test_a_producer_cannot_do_anything_else_in_redis(world, command):
-    producer = redis_client.Redis(port=world.redis_server.port, username="producer", password="SECRET")
+    producer = redis_client.Redis(host="127.0.0.1", port=world.redis_server.port, username="producer", password="SECRET")
     with pytest.raises(redis_client.exceptions.NoPermissionError):
         producer.execute_command(*command)
 

@@ -42,7 +42,7 @@ class Campaign:
         self.producers = producers
         self.total = {}
         self.deducted = {}        # id -> (budget, amount): taken from the stock in Redis, and published
-        self.older = {}           # id -> (budget, amount): taken by DECRBY, without a token
+        self.older = {}           # id -> (budget, amount): taken by a script of their own, without a token
         self.forged = {}          # id -> (budget, amount): published, but never taken from any stock
         self.refused = collections.Counter()  # answers of deduct that are no deduction
         self.repeats = 0
@@ -148,10 +148,12 @@ class Campaign:
                 self.world.publish(body, message_id, channel=channel)
 
     def _older_producers(self, channel, count):
+        """With a script of their own: atomic, for a stock that passes through -1 would be unlimited for a moment."""
+        take = self.world.redis.register_script("if tonumber(redis.call('GET', KEYS[1])) < tonumber(ARGV[1]) then return 0 end "
+                                                "redis.call('DECRBY', KEYS[1], ARGV[1]) return 1")
         for _ in range(count):
             budget, message_id, amount = self.random.choice(self.budgets[:5]), self._id(), 1
-            if self.total[budget] != -1 and self.world.redis.decrby(self.world.keys(budget)[0], amount) < 0:
-                self.world.redis.incrby(self.world.keys(budget)[0], amount)
+            if self.total[budget] != -1 and not take(keys=self.world.keys(budget)[:1], args=[amount]):
                 continue
             self.older[message_id] = (budget, amount)
             self.world.publish({"message_id": message_id, "budget_id": budget, "amount": amount}, channel=channel)

@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -33,12 +34,14 @@ def run(world, options):
     worker.wait_log("event=consuming")
     began = time.monotonic()
     campaign.start_producers()
-    campaign.publish_foreign()
-    time.sleep(0.5)
-    before = world.value("SELECT count(*) FROM v_deduction")
+    foreign = threading.Thread(target=campaign.publish_foreign)
+    foreign.start()
+    world.wait("half of it to be booked", lambda: world.value("SELECT count(*) FROM v_deduction") > options.deductions * 0.4, 120)
     worker.kill()
+    before = world.value("SELECT count(*) FROM v_deduction")
     say(f"== SIGKILL to the worker with {before:,} booked; starting it again")
     worker = world.worker()
+    foreign.join()
     campaign.finish_producers()
     campaign.wait_finished()
     seconds = time.monotonic() - began

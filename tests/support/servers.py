@@ -142,7 +142,7 @@ class RabbitMQ(Server):
         self.dist_port = free_port()
         self.epmd_port = free_port()
         self.url = f"amqp://guest:guest@127.0.0.1:{self.port}/%2f"
-        self.node = f"bursar{self.port}@localhost"
+        self.node = f"bursar{self.port}@127.0.0.1"  # a name that needs no resolver
         self.epmd = None
         base = self.folder
         with open(f"{base}/rabbitmq.conf", "w") as file:
@@ -150,7 +150,7 @@ class RabbitMQ(Server):
         with open(f"{base}/plugins", "w") as file:
             file.write("[].\n")
         self.environment = dict(
-            os.environ, HOME=base, RABBITMQ_NODENAME=self.node, RABBITMQ_NODE_PORT=str(self.port),
+            os.environ, HOME=base, RABBITMQ_NODENAME=self.node, RABBITMQ_USE_LONGNAME="true", RABBITMQ_NODE_PORT=str(self.port),
             RABBITMQ_NODE_IP_ADDRESS="127.0.0.1", RABBITMQ_DIST_PORT=str(self.dist_port),
             RABBITMQ_MNESIA_BASE=f"{base}/db", RABBITMQ_LOG_BASE=f"{base}/log", RABBITMQ_PID_FILE=f"{base}/pid",
             RABBITMQ_CONFIG_FILE=f"{base}/rabbitmq", RABBITMQ_ENABLED_PLUGINS_FILE=f"{base}/plugins",

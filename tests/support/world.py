@@ -94,7 +94,7 @@ class World:
             self.close()
             raise
         self.write_config()
-        self.redis = redis_client.Redis(port=self.redis_server.port, decode_responses=True)
+        self.redis = redis_client.Redis(host="127.0.0.1", port=self.redis_server.port, decode_responses=True)
         return self
 
     def __exit__(self, *exc):
