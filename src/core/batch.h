@@ -29,6 +29,7 @@ struct known_row {
     bool same; /* same budget and amount as the item that asks */
     enum deduction_state state;
     int64_t deducted_at_us; /* 0: booked without token */
+    int64_t booked_at_us;   /* Unix time */
 };
 
 enum verdict {

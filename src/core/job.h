@@ -29,7 +29,7 @@ enum job_kind {
     JOB_STOCK_PING,
     JOB_TELL,          /* clear the pendings of what was booked, give second deductions back */
     JOB_DEBTS_PAY,     /* refunds and credits */
-    JOB_DEBTS_FORGET,  /* drop the guards of refunds without token */
+    JOB_DEBTS_FORGET,  /* let go of the guards of refunds without token */
     JOB_SWEEP_SCAN,    /* read a slice of a budget's pending entries */
     JOB_SWEEP_RESOLVE, /* settle or release those that the ledger knows */
     /* the publisher's */
@@ -68,9 +68,16 @@ struct tell {
     enum tell_kind { TELL_SETTLE, TELL_EXTRA, TELL_REJECTED, TELL_VOIDED } kind;
 };
 
-/* What to do with a deduction of the token `pending_us` whose id is booked as `state` with the token
- * `booked_us` (0: without): clear its pending entry, or, where it is a second one, give it back. */
-enum tell_kind tell_kind_for(enum deduction_state state, int64_t booked_us, int64_t pending_us);
+/* What the ledger's row for an id says of a deduction with that id. */
+struct booked {
+    enum deduction_state state;
+    int64_t deducted_at_us; /* the row's token; 0: none */
+    int64_t booked_at_us;
+};
+
+/* What to do with a deduction of the token `token_us` whose id is booked: clear its pending entry, or, where
+ * it is a second one, give it back. */
+enum tell_kind tell_kind_for(const struct booked *booked, int64_t token_us);
 
 struct tells {
     size_t count;
@@ -92,11 +99,6 @@ struct sweep_entry {
 /* Whether the entry is the deduction that the ledger's row for its id books (or a second one like it), and
  * not another one that uses the same id. */
 bool pending_is_owned(const struct sweep_entry *entry, int64_t booked_amount, int64_t booked_us);
-
-/* As tell_kind_for, for an entry that nobody sent a message for. A row without token may well be the entry's
- * own, of a producer that does not pass its token on: that is settled, for too little sold can be mended
- * later, too much cannot. */
-enum tell_kind pending_kind(const struct sweep_entry *entry, enum deduction_state state, int64_t booked_us);
 
 /* Where the clean-up of pendings stands. */
 struct sweep {

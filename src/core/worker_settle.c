@@ -75,8 +75,8 @@ static void duplicate_tell(struct worker *worker, struct tells *tells, const str
                             TEXT_ARGUMENTS(item->deduction.budget_id));
     }
     if (item->deduction.deducted_at_us == 0) return;
-    tell_add(tells, &item->deduction,
-             tell_kind_for(known->state, known->deducted_at_us, item->deduction.deducted_at_us));
+    struct booked booked = {known->state, known->deducted_at_us, known->booked_at_us};
+    tell_add(tells, &item->deduction, tell_kind_for(&booked, item->deduction.deducted_at_us));
 }
 
 static void item_finish(struct worker *worker, struct tells *tells, const struct batch_item *item)

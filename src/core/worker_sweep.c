@@ -14,11 +14,6 @@ bool pending_is_owned(const struct sweep_entry *entry, int64_t booked_amount, in
     return entry->deducted_at_us == booked_us || entry->amount == booked_amount;
 }
 
-enum tell_kind pending_kind(const struct sweep_entry *entry, enum deduction_state state, int64_t booked_us)
-{
-    return tell_kind_for(state, booked_us == 0 ? entry->deducted_at_us : booked_us, entry->deducted_at_us);
-}
-
 bool sweep_next_job(struct worker *worker, enum hand hand, struct job *job)
 {
     if (worker->stopping || !worker->ledger.up || !worker->stock.up) return false;

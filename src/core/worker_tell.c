@@ -9,10 +9,20 @@ static struct tells *tells_at(struct worker *worker, size_t index)
     return &worker->tells[(worker->tells_first + index) % TELLS_MAX];
 }
 
-enum tell_kind tell_kind_for(enum deduction_state state, int64_t booked_us, int64_t pending_us)
+/* Another token than the row's is another deduction. A row without token cannot be compared so: what was
+ * deducted after it was booked is another one, and what was deducted before may be its own, by a producer
+ * that does not pass its token on. That is settled, for too little sold can be mended later, too much cannot.
+ */
+static bool is_second_deduction(const struct booked *booked, int64_t token_us)
 {
-    switch (state) {
-    case DEDUCTION_SETTLED: return booked_us == pending_us ? TELL_SETTLE : TELL_EXTRA;
+    if (booked->deducted_at_us == 0) return token_us > booked->booked_at_us;
+    return token_us != booked->deducted_at_us;
+}
+
+enum tell_kind tell_kind_for(const struct booked *booked, int64_t token_us)
+{
+    switch (booked->state) {
+    case DEDUCTION_SETTLED: return is_second_deduction(booked, token_us) ? TELL_EXTRA : TELL_SETTLE;
     case DEDUCTION_REJECTED: return TELL_REJECTED;
     case DEDUCTION_VOIDED: return TELL_VOIDED;
     }

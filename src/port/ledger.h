@@ -36,6 +36,7 @@ struct ledger_deduction {
     struct text budget_id;
     int64_t amount;
     int64_t deducted_at_us; /* 0: without token */
+    int64_t booked_at_us;   /* Unix time */
     enum deduction_state state;
     enum deduction_reason reason;
     enum refund_state refund;

@@ -80,6 +80,7 @@ enum status sqlite_deductions_find(struct ledger *port, const struct text *messa
                 .budget_id = arena_copy(arena, statement_text(statement, 0)),
                 .amount = sqlite3_column_int64(statement, 1),
                 .deducted_at_us = sqlite3_column_int64(statement, 2),
+                .booked_at_us = sqlite3_column_int64(statement, 6),
                 .state = (enum deduction_state)sqlite3_column_int(statement, 3),
                 .reason = (enum deduction_reason)sqlite3_column_int(statement, 4),
                 .refund = (enum refund_state)sqlite3_column_int(statement, 5),

@@ -81,6 +81,7 @@ static enum status known_rows_read(struct sqlite_ledger *ledger, struct range ra
                                text_equal(budget_id, item->deduction.budget_id);
             item->known.state = (enum deduction_state)sqlite3_column_int(statement, 2);
             item->known.deducted_at_us = sqlite3_column_int64(statement, 3);
+            item->known.booked_at_us = sqlite3_column_int64(statement, 4);
         } else if (code != SQLITE_DONE) {
             return connection_fail(ledger, code, "looking message ids up", error);
         }

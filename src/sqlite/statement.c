@@ -25,12 +25,13 @@ static const char *const statement_table[STATEMENT_COUNT] = {
     [STATEMENT_BUDGET_STATE] =
         "UPDATE budget SET state = ?2, closed_at_us = ?3, updated_at_us = ?4 WHERE id = ?1",
     [STATEMENT_DEDUCTION_KNOWN] =
-        "SELECT budget_id, amount, state, deducted_at_us FROM deduction WHERE message_id = ?1",
+        "SELECT budget_id, amount, state, deducted_at_us, booked_at_us FROM deduction WHERE message_id = ?1",
     [STATEMENT_DEDUCTION_INSERT] = "INSERT INTO deduction (message_id, budget_id, amount, deducted_at_us, "
                                    "state, reason, refund, booked_at_us, user_id, meta)"
                                    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-    [STATEMENT_DEDUCTION_FIND] = "SELECT budget_id, amount, deducted_at_us, state, reason, refund FROM "
-                                 "deduction WHERE message_id = ?1",
+    [STATEMENT_DEDUCTION_FIND] =
+        "SELECT budget_id, amount, deducted_at_us, state, reason, refund, booked_at_us FROM "
+        "deduction WHERE message_id = ?1",
     [STATEMENT_CREDIT_INSERT] =
         "INSERT INTO credit (budget_id, credit_id, amount, created_at_us) VALUES (?1, ?2, ?3, ?4)",
     [STATEMENT_CREDIT_FIND] = "SELECT amount, applied FROM credit WHERE budget_id = ?1 AND credit_id = ?2",

@@ -140,7 +140,8 @@ static void run_sweep_lookup(struct job_context *context, struct job *job)
         struct sweep_entry *entry = &sweep->entries[i];
         entry->resolve = rows[i].found && text_equal(rows[i].budget_id, sweep->budget_id) &&
                          pending_is_owned(entry, rows[i].amount, rows[i].deducted_at_us);
-        if (entry->resolve) entry->kind = pending_kind(entry, rows[i].state, rows[i].deducted_at_us);
+        struct booked booked = {rows[i].state, rows[i].deducted_at_us, rows[i].booked_at_us};
+        if (entry->resolve) entry->kind = tell_kind_for(&booked, entry->deducted_at_us);
     }
 }
 

@@ -84,6 +84,7 @@ static void range_read(const struct fake_ledger_store *store, struct batch *batc
             row->amount == item->deduction.amount && text_equal(row->budget_id, item->deduction.budget_id);
         item->known.state = row->state;
         item->known.deducted_at_us = row->deducted_at_us;
+        item->known.booked_at_us = row->booked_at_us;
     }
 }
 
@@ -221,6 +222,7 @@ static enum status fake_deductions_find(struct ledger *port, const struct text *
         rows[i].budget_id = arena_copy(arena, row->budget_id);
         rows[i].amount = row->amount;
         rows[i].deducted_at_us = row->deducted_at_us;
+        rows[i].booked_at_us = row->booked_at_us;
         rows[i].state = row->state;
         rows[i].reason = row->reason;
         rows[i].refund = row->refund;

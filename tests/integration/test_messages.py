@@ -223,6 +223,19 @@ def test_clean_up_settles_for_a_producer_that_passes_no_token_on(world):
     assert world.left("camp") == 996
 
 
+def test_a_token_that_comes_late_is_no_second_deduction(world):
+    """Deducted once, published without its token, and again with it."""
+    status, _, token = world.deduct("camp", "id", 50)
+    world.publish({"message_id": "id", "budget_id": "camp", "amount": 50})
+    worker = world.worker()
+    world.wait_settled(1)
+    world.publish({"message_id": "id", "budget_id": "camp", "amount": 50, "deducted_at": int(token)})
+    world.wait("the duplicate", lambda: world.metric('bursar_deductions_total{outcome="duplicate"}') == 1)
+    world.wait("the pending to be cleared", lambda: not world.pending("camp"))
+    assert worker.terminate() == 0
+    assert world.left("camp") == 950 and world.meta("camp")["settled"] == "50"
+
+
 def test_a_second_deduction_after_one_without_token_is_given_back(world):
     """A retry that meets a newer producer: the first deduction had no token, the second has."""
     world.redis.decrby(world.keys("camp")[0], 5)

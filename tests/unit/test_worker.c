@@ -109,6 +109,20 @@ static void a_message_stuck_in_parking_does_not_hold_up_the_others(void **state)
     assert_true(story_run(&story, 400));
 }
 
+static void the_token_tells_a_second_deduction(void **state)
+{
+    (void)state;
+    const struct booked with = {DEDUCTION_SETTLED, 100, 500}, without = {DEDUCTION_SETTLED, 0, 500};
+    const struct booked rejected = {DEDUCTION_REJECTED, 100, 500}, voided = {DEDUCTION_VOIDED, 100, 500};
+    assert_int_equal(tell_kind_for(&with, 100), TELL_SETTLE);
+    assert_int_equal(tell_kind_for(&with, 101), TELL_EXTRA);
+    assert_int_equal(tell_kind_for(&with, 99), TELL_EXTRA);
+    assert_int_equal(tell_kind_for(&without, 499), TELL_SETTLE);
+    assert_int_equal(tell_kind_for(&without, 501), TELL_EXTRA);
+    assert_int_equal(tell_kind_for(&rejected, 101), TELL_REJECTED);
+    assert_int_equal(tell_kind_for(&voided, 100), TELL_VOIDED);
+}
+
 static void a_conflict_found_by_the_ledger_is_parked(void **state)
 {
     (void)state;
@@ -203,6 +217,7 @@ int main(void)
         STORY(what_is_unreadable_is_acknowledged_once_confirmed_and_recorded),
         STORY(without_confirm_it_stays_and_is_tried_again),
         STORY(a_message_stuck_in_parking_does_not_hold_up_the_others),
+        STORY(the_token_tells_a_second_deduction),
         STORY(a_conflict_found_by_the_ledger_is_parked),
         STORY(one_refused_row_stands_alone_in_the_end),
         STORY(a_lost_answer_to_commit_is_asked_again_and_finds_its_own_rows),
