@@ -32,7 +32,7 @@ PLANTS = [
      "    if (range.count > 1) {\n        range_halve(worker, range);\n        return;\n    }\n",
      "", UNIT),
     ("lose the second half when a range is halved", "src/core/worker_settle.c",
-     "    worker->ranges[worker->range_count++] = (struct range){range.first + half, range.count - half};\n", "", UNIT),
+     "    range_push(worker, range.first + half, range.count - half);\n", "", UNIT),
     # Nothing waits for ever
     ("never try the ledger again", "src/core/worker_health.c",
      "    health->retry_at_us = worker->now_us + pause;", "    health->retry_at_us = INT64_MAX;", UNIT),
