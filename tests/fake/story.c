@@ -1,5 +1,7 @@
 #include "fake/story.h"
 
+#include "base/memory.h"
+
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -256,14 +258,43 @@ static enum status answer_debts(struct story *story, struct job *job)
     }
 }
 
+static enum status answer_sweep_scan(struct story *story, struct sweep *sweep)
+{
+    static struct sweep_entry entries[STORY_MESSAGES_MAX];
+    size_t half = story->pendings / 2;
+    sweep->count = sweep->cursor == 0 ? half : story->pendings - half;
+    sweep->cursor = sweep->cursor == 0 ? 1 : 0;
+    if (sweep->capacity < sweep->count) {
+        sweep->entries = memory_resize(sweep->entries, sweep->count, sizeof *sweep->entries);
+        sweep->capacity = sweep->count;
+    }
+    memcpy(sweep->entries, entries, sweep->count * sizeof *entries);
+    return STATUS_OK;
+}
+
 static enum status answer_sweep(struct story *story, struct job *job)
 {
-    if (job->kind == JOB_SWEEP_BUDGET) {
-        if (story->ledger != STATUS_OK) return story->ledger;
-        story->sweeps++;
-        job->sweep->budget_id = TEXT_NONE;
+    struct sweep *sweep = job->sweep;
+    bool of_stock = job->kind == JOB_SWEEP_SCAN || job->kind == JOB_SWEEP_RESOLVE;
+    enum status service = of_stock ? story->stock : story->ledger;
+    if (service != STATUS_OK) return service;
+    if (story->sweep_fails == job->kind) {
+        story->sweep_fails = JOB_NONE;
+        return STATUS_REFUSED;
     }
-    return STATUS_OK;
+    switch (job->kind) {
+    case JOB_SWEEP_BUDGET:
+        story->sweeps += !text_is_present(sweep->budget_id);
+        sweep->budget_id = text_is_present(sweep->budget_id) ? TEXT_NONE : TEXT_LITERAL("b");
+        return STATUS_OK;
+    case JOB_SWEEP_SCAN: return answer_sweep_scan(story, sweep);
+    case JOB_SWEEP_LOOKUP:
+        for (size_t i = 0; i < sweep->count; i++) sweep->entries[i].resolve = i % 2 == 0;
+        return STATUS_OK;
+    default:
+        for (size_t i = 0; i < sweep->count; i++) story->resolved += sweep->entries[i].resolve;
+        return STATUS_OK;
+    }
 }
 
 bool story_answer(struct story *story, enum hand hand)

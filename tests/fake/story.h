@@ -39,6 +39,9 @@ struct story {
         tells_extra;
     size_t debts_due, debts_paid, debts_marked, debts_tries, sweeps;
     size_t largest_settle;
+    /* What the clean-up finds: one budget with this many pendings, in two slices, every second one booked. */
+    size_t pendings, resolved;
+    enum job_kind sweep_fails; /* this job is refused, once */
     char last_note[64];
 };
 

@@ -39,6 +39,8 @@ PLANTS = [
     ("leave out the clean-up after Redis was away", "src/core/worker_tell.c",
      "    worker->counts.tells_dropped += tells->count;\n    worker->sweep_wanted = true;",
      "    worker->counts.tells_dropped += tells->count;", "unit.test_worker|integration.test_faults"),
+    ("begin the clean-up anew for ever at a refused slice", "src/core/worker_sweep.c",
+     "    if (job->status == STATUS_REFUSED && job->kind == JOB_SWEEP_RESOLVE) {", "    if (job->status == STATUS_INTERNAL) {", UNIT),
     ("leave out the refunds", "src/core/worker_debts.c",
      "    if (worker->stopping || !worker->ledger.up || !worker->stock.up) return false;", "    return false;", UNIT),
     # The settlement

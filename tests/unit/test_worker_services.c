@@ -48,6 +48,59 @@ static void with_redis_away_bookings_go_on_and_the_clean_up_follows(void **state
     assert_true(story.sweeps > sweeps);
 }
 
+/* Redis goes away for a moment while it is told of a deduction, so that a clean-up follows. */
+static void provoke_clean_up(void)
+{
+    story.stock = STATUS_RETRY;
+    publish(1, CONTENT_GOOD);
+    assert_true(story_run(&story, 5));
+    story.stock = STATUS_OK;
+}
+
+static void the_clean_up_resolves_what_the_ledger_knows(void **state)
+{
+    (void)state;
+    story.pendings = 10;
+    provoke_clean_up();
+    story_run(&story, 400);
+    assert_int_equal(story.resolved, 6); /* 3 of 5, twice */
+}
+
+static void a_refused_slice_does_not_end_the_clean_up(void **state)
+{
+    (void)state;
+    static const enum job_kind kinds[] = {JOB_SWEEP_SCAN, JOB_SWEEP_RESOLVE};
+    for (size_t i = 0; i < 2; i++) {
+        size_t sweeps = story.sweeps;
+        story.pendings = 10;
+        story.sweep_fails = kinds[i];
+        provoke_clean_up();
+        story_run(&story, 400);
+        assert_int_equal(story.sweep_fails, JOB_NONE);
+        assert_int_equal(story.sweeps, sweeps + 1);
+    }
+}
+
+static void a_clean_up_begins_anew_after_an_outage(void **state)
+{
+    (void)state;
+    story.pendings = 10;
+    provoke_clean_up();
+    while (story.jobs[HAND_LEDGER] == NULL || story.jobs[HAND_LEDGER]->kind != JOB_SWEEP_LOOKUP) {
+        for (enum hand hand = 0; hand < HAND_COUNT; hand++) {
+            if (story.jobs[HAND_LEDGER] == NULL || story.jobs[HAND_LEDGER]->kind != JOB_SWEEP_LOOKUP) {
+                story_answer(&story, hand);
+            }
+        }
+        story_pass(&story, 100000);
+    }
+    story.ledger = STATUS_RETRY;
+    story_answer(&story, HAND_LEDGER);
+    story.ledger = STATUS_OK;
+    story_run(&story, 400);
+    assert_int_equal(story.resolved, 6);
+}
+
 static void a_rejected_deduction_is_refunded_and_marked(void **state)
 {
     (void)state;
@@ -178,6 +231,9 @@ int main(void)
         STORY(with_the_ledger_away_everything_is_kept_and_nothing_returned),
         STORY(without_a_ledger_nothing_is_fetched),
         STORY(with_redis_away_bookings_go_on_and_the_clean_up_follows),
+        STORY(the_clean_up_resolves_what_the_ledger_knows),
+        STORY(a_refused_slice_does_not_end_the_clean_up),
+        STORY(a_clean_up_begins_anew_after_an_outage),
         STORY(a_rejected_deduction_is_refunded_and_marked),
         STORY(a_refused_refund_is_tried_less_and_less),
         STORY(a_saturated_queue_starves_no_refund),
