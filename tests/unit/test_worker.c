@@ -1,6 +1,8 @@
 /* From a delivery to its acknowledgement, as stories in virtual time. */
 #include "worker_stage.h"
 
+#include <string.h>
+
 static void a_delivery_is_acknowledged_after_its_commit_and_not_before(void **state)
 {
     (void)state;
@@ -194,6 +196,25 @@ static void items_of_one_message_are_parked_with_one_copy_of_its_properties(void
     assert_int_equal(park->source->users, 3);
 }
 
+/* Twenty bytes of a batch message may hold as much as a hundred messages. */
+static void the_bound_of_memory_counts_what_items_take(void **state)
+{
+    (void)state;
+    story_end(&story);
+    struct worker_settings settings = story_settings();
+    settings.memory_max = 64 << 10;
+    story_begin(&story, &settings);
+    assert_true(story_run(&story, 5));
+    char body[4096] = "[";
+    for (size_t i = 0; i < 200; i++) strcat(body, i == 0 ? "1" : ",1");
+    strcat(body, "]");
+    struct worker_delivery delivery = {.tag = story.next_tag, .body = text_of(body)};
+    assert_true(worker_wants_delivery(story.worker));
+    worker_step(story.worker,
+                &(struct event){.kind = EVENT_DELIVERY, .now_us = story.now_us, .delivery = &delivery});
+    assert_false(worker_wants_delivery(story.worker));
+}
+
 static void a_flood_of_unreadable_messages_needs_no_memory(void **state)
 {
     (void)state;
@@ -223,6 +244,7 @@ int main(void)
         STORY(a_lost_answer_to_commit_is_asked_again_and_finds_its_own_rows),
         STORY(a_large_batch_is_booked_in_slices),
         STORY(items_of_one_message_are_parked_with_one_copy_of_its_properties),
+        STORY(the_bound_of_memory_counts_what_items_take),
         STORY(a_flood_of_unreadable_messages_needs_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
