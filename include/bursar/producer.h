@@ -16,8 +16,8 @@
  *
  * Threads: a producer belongs to one thread at a time; different producers are independent. SIGPIPE should be
  * ignored by the process. The thread needs a stack of 8 MiB (the default of a Linux main thread). No call
- * waits longer than its timeouts add up to, with one exception: while the broker says that it is short of
- * memory or disk, a publication waits until it says that it no longer is, or until bursar_producer_cancel().
+ * waits longer than its timeouts add up to, also while the broker is short of memory or disk: what was
+ * deducted is then `unconfirmed`. bursar_producer_cancel() ends a wait early.
  */
 #ifndef BURSAR_PRODUCER_H
 #define BURSAR_PRODUCER_H

@@ -27,10 +27,12 @@ struct amqp_options {
     const char *consume_queue; /* what a consumer reads; NULL: `queue` */
     int delivery_limit;        /* 0 or more: how often the queue gives a message out again */
     int heartbeat_s; /* 1 to 3600; a publisher, which may be idle for days, uses TCP keep-alive instead */
-    int connect_timeout_ms;      /* above 0: for the connection of one host, and again for its login */
-    int confirm_timeout_ms;      /* above 0: the longest silence of the broker while confirms are awaited */
-    int prefetch;                /* 1 to 65535: deliveries held unacknowledged */
-    const char *connection_name; /* what the broker's management shows; NULL: "bursar" */
+    int connect_timeout_ms;       /* above 0: for the connection of one host, and again for its login */
+    int confirm_timeout_ms;       /* above 0: the longest silence of the broker while confirms are awaited */
+    bool time_runs_while_blocked; /* an alarm of the broker counts as silence; false: it is waited for to end
+                                   */
+    int prefetch;                 /* 1 to 65535: deliveries held unacknowledged */
+    const char *connection_name;  /* what the broker's management shows; NULL: "bursar" */
     const atomic_bool *cancel; /* borrowed; may be NULL. Set: connecting and waiting for confirms end early */
 };
 

@@ -165,15 +165,15 @@ static enum status wait_for_socket(struct publishing *publishing, struct broker_
 {
     const struct broker_settings *settings = link->settings;
     int64_t now_us = instant_monotonic_us();
-    if (link->blocked) publishing->progress_us = now_us;
+    if (link->blocked && !settings->time_runs_while_blocked) publishing->progress_us = now_us;
     if (broker_settings_cancelled(settings))
         return error_set(error, STATUS_RETRY, "waiting for the broker's confirms: cancelled");
     if (now_us - publishing->progress_us > settings->confirm_timeout_ms * INT64_C(1000))
-        return error_set(error, STATUS_RETRY,
-                         "broker %s:%d: no answer to %zu publications for %d ms; the connection is given up",
-                         link->host->host, link->host->port,
-                         publishing->confirms.sent - publishing->confirms.answered,
-                         settings->confirm_timeout_ms);
+        return error_set(
+            error, STATUS_RETRY,
+            "broker %s:%d: no answer to %zu publications for %d ms%s; the connection is given up",
+            link->host->host, link->host->port, publishing->confirms.sent - publishing->confirms.answered,
+            settings->confirm_timeout_ms, link->blocked ? " (it has an alarm: memory or disk)" : "");
     struct pollfd poller = {.fd = amqp_get_sockfd(link->state), .events = POLLIN};
     if (sendable) poller.events |= POLLOUT;
     if (!sendable && publishing->held) broker_socket_hold(poller.fd, publishing->held = false);

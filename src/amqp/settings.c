@@ -74,6 +74,7 @@ enum status broker_settings_copy(const struct amqp_options *options, struct brok
     settings->heartbeat_s = options->heartbeat_s;
     settings->connect_timeout_ms = options->connect_timeout_ms;
     settings->confirm_timeout_ms = options->confirm_timeout_ms;
+    settings->time_runs_while_blocked = options->time_runs_while_blocked;
     settings->prefetch = options->prefetch;
     settings->connection_name =
         memory_copy_string(options->connection_name == NULL ? "bursar" : options->connection_name);

@@ -14,6 +14,7 @@ struct broker_settings {
     int heartbeat_s;
     int connect_timeout_ms;
     int confirm_timeout_ms;
+    bool time_runs_while_blocked;
     int prefetch;
     char *connection_name;     /* owned */
     const atomic_bool *cancel; /* borrowed; may be NULL */

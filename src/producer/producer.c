@@ -49,6 +49,7 @@ static enum status open_ports(struct bursar_producer *producer, const struct bur
         .heartbeat_s = 30,
         .connect_timeout_ms = number_or(options->connect_timeout_ms, 5000),
         .confirm_timeout_ms = number_or(options->confirm_timeout_ms, 30000),
+        .time_runs_while_blocked = true, /* a customer waits; the same id may be tried again later */
         .prefetch = 1,
         .connection_name = text_or(options->connection_name, "bursar-producer"),
         .cancel = &producer->cancelled,

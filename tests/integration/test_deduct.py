@@ -282,7 +282,7 @@ def test_redis_lost_between_two_chunks(world):
     assert statuses <= {"unavailable", "unknown"} and "stopped at line" in error
 
 
-def test_a_blocked_broker_is_waited_for_until_a_signal():
+def test_a_blocked_broker_is_waited_for_until_a_signal_or_the_timeout():
     """A broker short of memory takes nothing: what was deducted is told when the waiting is ended."""
     from world import World
     with Redis() as redis, RabbitMQ() as rabbit, World(redis, rabbit) as world:
@@ -299,6 +299,10 @@ def test_a_blocked_broker_is_waited_for_until_a_signal():
         finally:
             process.kill()
         assert process.returncode == 75 and json.loads(out)["published"] is False and "--message-id 'm1'" in error
+        began = time.monotonic()
+        done = world.run_all("deduct", "camp", "1", "--message-id", "m1", "--json", "--set", "amqp.confirm_timeout=1")
+        assert done.returncode == 75 and json.loads(done.stdout)["status"] == "repeat"
+        assert time.monotonic() - began < 20
         rabbit.ctl("set_vm_memory_high_watermark", "0.4")
         world.wait("the alarm to end", lambda: world.run_all("deduct", "camp", "1", "--message-id", "m1").returncode == 0)
         assert world.left("camp") == 8
