@@ -268,7 +268,7 @@ static enum status answer_sweep_scan(struct story *story, struct sweep *sweep)
         sweep->entries = memory_resize(sweep->entries, sweep->count, sizeof *sweep->entries);
         sweep->capacity = sweep->count;
     }
-    memcpy(sweep->entries, entries, sweep->count * sizeof *entries);
+    if (sweep->count > 0) memcpy(sweep->entries, entries, sweep->count * sizeof *entries);
     return STATUS_OK;
 }
 
