@@ -18,7 +18,6 @@
 
 static const char *const level_names[] = {
     [LOG_DEBUG] = "debug", [LOG_INFO] = "info", [LOG_WARN] = "warn", [LOG_ERROR] = "error"};
-static const char *const format_names[] = {[LOG_LOGFMT] = "logfmt", [LOG_JSON] = "json"};
 
 /* An event that is limited, and how often it was kept back since its last line. */
 struct repeat {
@@ -36,32 +35,6 @@ static int64_t (*_Atomic log_clock)(void) = instant_monotonic_us;
 
 static pthread_mutex_t repeats_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct repeat repeats[REPEAT_SLOTS]; /* under the lock */
-
-static bool parse_name(struct text text, const char *const *names, int count, int *index)
-{
-    for (int i = 0; i < count; i++) {
-        if (!text_equal_string(text, names[i])) continue;
-        *index = i;
-        return true;
-    }
-    return false;
-}
-
-bool log_level_parse(struct text text, enum log_level *level)
-{
-    int index;
-    if (!parse_name(text, level_names, LOG_ERROR + 1, &index)) return false;
-    *level = (enum log_level)index;
-    return true;
-}
-
-bool log_format_parse(struct text text, enum log_format *format)
-{
-    int index;
-    if (!parse_name(text, format_names, LOG_JSON + 1, &index)) return false;
-    *format = (enum log_format)index;
-    return true;
-}
 
 void log_configure(enum log_level level, enum log_format format)
 {

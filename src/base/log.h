@@ -46,10 +46,6 @@ static inline struct log_field log_seconds(const char *key, double value)
 /* Both may be called again at any time (a reload). Default: LOG_INFO, LOG_LOGFMT. */
 void log_configure(enum log_level level, enum log_format format);
 
-/* "debug", "info", "warn", "error"; "logfmt", "json". False, and nothing written, for any other text. */
-bool log_level_parse(struct text text, enum log_level *level);
-bool log_format_parse(struct text text, enum log_format *format);
-
 /* For tests: where lines go, default 2 (stderr); and the monotonic clock in microseconds behind the limit on
  * repeats, NULL: the real one. */
 void log_descriptor_set(int descriptor);

@@ -121,7 +121,6 @@ struct job {
             struct batch *batch;
             size_t first;
             size_t count;
-            int64_t committed_at_us; /* answer: wall clock */
         } settle;
         struct park *parks;  /* JOB_PARK, JOB_RECORD: a list */
         struct tells *tells; /* JOB_TELL */
@@ -132,8 +131,7 @@ struct job {
             int64_t dead_lettered;
         } depth;
         struct {
-            int64_t refunds_due; /* answers */
-            int64_t credits_due;
+            int64_t refunds_due; /* answer */
         } stats;
     };
 };

@@ -29,7 +29,6 @@ struct worker *worker_new(const struct worker_settings *settings, int64_t now_us
     worker->queue_ready = -1;
     worker->dead_lettered = -1;
     worker->refunds_due = -1;
-    worker->credits_due = -1;
     worker->progress_at_us = now_us;
     return worker;
 }
@@ -186,5 +185,4 @@ void worker_observe(const struct worker *worker, struct worker_view *view)
     view->queue_ready = worker->queue_ready;
     view->dead_lettered = worker->dead_lettered;
     view->refunds_due = worker->refunds_due;
-    view->credits_due = worker->credits_due;
 }

@@ -112,7 +112,6 @@ struct worker_view {
     int64_t queue_ready;   /* -1: not known */
     int64_t dead_lettered; /* -1: not known */
     int64_t refunds_due;   /* -1: not known */
-    int64_t credits_due;   /* -1: not known */
     /* since the start */
     uint64_t deliveries;
     uint64_t parked;

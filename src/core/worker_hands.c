@@ -14,7 +14,6 @@ static void stats_done(struct worker *worker, const struct job *job)
 {
     worker->stats_at_us = worker->now_us + STATS_INTERVAL_US;
     worker->refunds_due = job->status == STATUS_OK ? job->stats.refunds_due : -1;
-    worker->credits_due = job->status == STATUS_OK ? job->stats.credits_due : -1;
 }
 
 static void ping_done(struct worker *worker, const struct job *job, struct health *health, const char *up,

@@ -4,7 +4,6 @@ void health_fail(struct worker *worker, struct health *health, const char *event
 {
     int64_t pause = backoff_next_us(&health->backoff, worker->settings.retry_max_us, &worker->random);
     health->retry_at_us = worker->now_us + pause;
-    health->known = true;
     health->up = false;
     worker_note(worker, LOG_WARN, event, "retry_in_ms", pause / 1000, "%s", error == NULL ? "" : error->text);
 }
@@ -15,7 +14,6 @@ bool health_succeed(struct worker *worker, struct health *health, const char *ev
     health->retry_at_us = worker->now_us;
     bool was_up = health->up;
     health->up = true;
-    health->known = true;
     if (!was_up) worker_note(worker, LOG_INFO, event, NULL, 0, "%s", "");
     return !was_up;
 }

@@ -15,12 +15,6 @@ static const bool link_moves[6][6] = {
     [LINK_STOPPING] = {[LINK_DOWN] = true},
 };
 
-const char *link_state_name(enum link_state state)
-{
-    static const char *const names[] = {"down", "connecting", "idle", "starting", "consuming", "stopping"};
-    return names[state];
-}
-
 static void link_move(struct worker *worker, enum link_state to)
 {
     assert(link_moves[worker->link][to]);

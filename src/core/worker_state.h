@@ -44,7 +44,6 @@ struct window {
 
 /* Whether a service answers, and when it is tried again. */
 struct health {
-    bool known;
     bool up;
     int64_t retry_at_us;
     struct backoff backoff;
@@ -105,7 +104,7 @@ struct worker {
     int64_t depth_at_us;
     int64_t queue_ready, dead_lettered; /* -1: not known */
     int64_t stats_at_us;
-    int64_t refunds_due, credits_due; /* -1: not known */
+    int64_t refunds_due; /* -1: not known */
 
     int64_t progress_at_us;
     bool stalled;
@@ -154,7 +153,6 @@ bool window_next_ack(struct window *window, struct effect *effect);
 void link_step(struct worker *worker, const struct event *event);
 bool link_next_effect(struct worker *worker, struct effect *effect);
 int64_t link_deadline_us(const struct worker *worker);
-const char *link_state_name(enum link_state state);
 
 /* worker_intake.c */
 void intake_delivery(struct worker *worker, const struct worker_delivery *delivery);

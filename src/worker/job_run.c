@@ -214,9 +214,8 @@ static void run_settle(struct job_context *context, struct job *job)
     int64_t begun_us = instant_monotonic_us();
     job->status = ledger_settle(context->ledger, batch, job->settle.first, job->settle.count, &job->error);
     if (job->status != STATUS_OK) return;
-    job->settle.committed_at_us = instant_wall_us();
     observe_settlement(context->metrics, batch, job->settle.first, job->settle.count,
-                       instant_monotonic_us() - begun_us, job->settle.committed_at_us);
+                       instant_monotonic_us() - begun_us, instant_wall_us());
 }
 
 static void run_debts_fetch(struct job_context *context, struct job *job)
@@ -234,7 +233,6 @@ static void run_stats(struct job_context *context, struct job *job)
     job->status = ledger_stats(context->ledger, &stats, &job->error);
     if (job->status != STATUS_OK) return;
     job->stats.refunds_due = stats.refunds_due;
-    job->stats.credits_due = stats.credits_due;
 }
 
 static void run_depth(struct job_context *context, struct job *job)

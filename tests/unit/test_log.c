@@ -230,28 +230,6 @@ static void test_lines_of_threads_do_not_mix(void **state)
     assert_int_equal(limited, 1);
 }
 
-static void test_names_are_parsed(void **state)
-{
-    (void)state;
-    enum log_level level = LOG_DEBUG;
-    enum log_format format = LOG_LOGFMT;
-    assert_true(log_level_parse(TEXT_LITERAL("error"), &level));
-    assert_int_equal(level, LOG_ERROR);
-    assert_true(log_level_parse(TEXT_LITERAL("debug"), &level));
-    assert_true(log_level_parse(TEXT_LITERAL("info"), &level));
-    assert_true(log_level_parse(TEXT_LITERAL("warn"), &level));
-    assert_int_equal(level, LOG_WARN);
-    assert_false(log_level_parse(TEXT_LITERAL("WARN"), &level));
-    assert_false(log_level_parse(TEXT_LITERAL(""), &level));
-    assert_false(log_level_parse(TEXT_NONE, &level));
-    assert_int_equal(level, LOG_WARN);
-    assert_true(log_format_parse(TEXT_LITERAL("json"), &format));
-    assert_int_equal(format, LOG_JSON);
-    assert_true(log_format_parse(TEXT_LITERAL("logfmt"), &format));
-    assert_int_equal(format, LOG_LOGFMT);
-    assert_false(log_format_parse(TEXT_LITERAL("text"), &format));
-}
-
 static void test_a_broken_descriptor_is_no_reason_to_stop(void **state)
 {
     (void)state;
@@ -273,7 +251,6 @@ int main(void)
         cmocka_unit_test_setup(test_what_is_asked_for_is_never_a_repeat, set_up),
         cmocka_unit_test_setup(test_more_events_than_slots, set_up),
         cmocka_unit_test_setup(test_lines_of_threads_do_not_mix, set_up),
-        cmocka_unit_test_setup(test_names_are_parsed, set_up),
         cmocka_unit_test_setup(test_a_broken_descriptor_is_no_reason_to_stop, set_up),
     };
     if (pipe2(ends, O_NONBLOCK) != 0) return 1;
