@@ -71,8 +71,10 @@ struct tell {
 /* What the ledger's row for an id says of a deduction with that id. */
 struct booked {
     enum deduction_state state;
+    int64_t amount;
     int64_t deducted_at_us; /* the row's token; 0: none */
     int64_t booked_at_us;
+    bool refund_due;
 };
 
 /* What to do with a deduction of the token `token_us` whose id is booked: clear its pending entry, or, where
@@ -96,9 +98,10 @@ struct sweep_entry {
     enum tell_kind kind;
 };
 
-/* Whether the entry is the deduction that the ledger's row for its id books (or a second one like it), and
- * not another one that uses the same id. */
-bool pending_is_owned(const struct sweep_entry *entry, int64_t booked_amount, int64_t booked_us);
+/* Whether the clean-up may take the entry: it is the deduction that the ledger's row for its id books, or a
+ * second one like it, and not another one that uses the same id; nor one whose refund is due, for that is
+ * given back as a debt. */
+bool pending_is_owned(const struct sweep_entry *entry, const struct booked *booked);
 
 /* Where the clean-up of pendings stands. */
 struct sweep {

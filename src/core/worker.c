@@ -165,7 +165,11 @@ int64_t worker_deadline_us(const struct worker *worker)
         !worker->out[HAND_LEDGER]) {
         at = earlier(at, worker->debts_woken ? worker->debts_again_us : worker->debts_at_us);
     }
-    if (worker->ledger.up && !worker->out[HAND_LEDGER]) at = earlier(at, worker->stats_at_us);
+    bool sweep_waits = worker->sweep_wanted && worker->sweep_stage == SWEEP_IDLE && worker->stock.up;
+    if (worker->ledger.up && !worker->out[HAND_LEDGER]) {
+        at = earlier(at, worker->stats_at_us);
+        if (sweep_waits) at = earlier(at, worker->sweep_at_us);
+    }
     if (!worker->out[HAND_PUBLISHER] && worker->link != LINK_DOWN) at = earlier(at, worker->depth_at_us);
     return at;
 }

@@ -75,7 +75,10 @@ static void duplicate_tell(struct worker *worker, struct tells *tells, const str
                             TEXT_ARGUMENTS(item->deduction.budget_id));
     }
     if (item->deduction.deducted_at_us == 0) return;
-    struct booked booked = {known->state, known->deducted_at_us, known->booked_at_us};
+    struct booked booked = {.state = known->state,
+                            .amount = item->deduction.amount,
+                            .deducted_at_us = known->deducted_at_us,
+                            .booked_at_us = known->booked_at_us};
     tell_add(tells, &item->deduction, tell_kind_for(&booked, item->deduction.deducted_at_us));
 }
 

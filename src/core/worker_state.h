@@ -17,6 +17,7 @@
 #define STATS_INTERVAL_US  (10 * INT64_C(1000000))
 #define DEBTS_INTERVAL_US  (2 * INT64_C(1000000))
 #define DEBTS_PAUSE_MAX_US (60 * INT64_C(1000000))
+#define SWEEP_PAUSE_US     (10 * INT64_C(1000000))
 #define ACK_PATIENCE_US    INT64_C(50000)
 #define CANCEL_GRACE_US    (10 * INT64_C(1000000))
 
@@ -97,6 +98,7 @@ struct worker {
     enum sweep_stage sweep_stage;
     struct sweep sweep;
     bool sweep_wanted;
+    int64_t sweep_at_us; /* of the next one at the earliest */
 
     struct job jobs[HAND_COUNT];
     bool out[HAND_COUNT]; /* the hand has the job */

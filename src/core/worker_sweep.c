@@ -9,15 +9,20 @@
  * Heals what a crash or a dropped message to Redis left behind: booked, and still pending. What the ledger
  * does not know is left alone, for its message may still be on the way. */
 
-bool pending_is_owned(const struct sweep_entry *entry, int64_t booked_amount, int64_t booked_us)
+bool pending_is_owned(const struct sweep_entry *entry, const struct booked *booked)
 {
-    return entry->deducted_at_us == booked_us || entry->amount == booked_amount;
+    bool is_row = entry->deducted_at_us == booked->deducted_at_us;
+    /* A row without token has no other way to know its entry: given back here, it would be given back again.
+     */
+    if (booked->refund_due && (is_row || booked->deducted_at_us == 0)) return false;
+    return is_row || entry->amount == booked->amount;
 }
 
 bool sweep_next_job(struct worker *worker, enum hand hand, struct job *job)
 {
     if (worker->stopping || !worker->ledger.up || !worker->stock.up) return false;
-    if (worker->sweep_stage == SWEEP_IDLE && worker->sweep_wanted && hand == HAND_LEDGER) {
+    bool due = worker->sweep_wanted && worker->now_us >= worker->sweep_at_us;
+    if (worker->sweep_stage == SWEEP_IDLE && due && hand == HAND_LEDGER) {
         worker->sweep_wanted = false;
         worker->sweep.budget_id = TEXT_NONE;
         worker->sweep.resolved = 0;
@@ -74,6 +79,8 @@ void sweep_done(struct worker *worker, struct job *job)
         sweep->cursor = 0;
         worker->sweep_stage = text_is_present(sweep->budget_id) ? SWEEP_SCAN : SWEEP_IDLE;
         if (worker->sweep_stage == SWEEP_IDLE) {
+            /* A budget whose keys are spoilt asks for a clean-up with each of its batches. */
+            worker->sweep_at_us = worker->now_us + SWEEP_PAUSE_US;
             worker_note(worker, LOG_INFO, "cleaned-up", "pendings", sweep->resolved, "%s",
                         "booked deductions that were still pending in Redis");
         }

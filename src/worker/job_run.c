@@ -26,7 +26,8 @@ static void scratch_reserve(struct job_context *context, size_t count)
     context->releases = memory_resize(context->releases, count, sizeof *context->releases);
 }
 
-/* Settles and releases; when both fail the first answer stands, for the second was then not tried. */
+/* Settles, then releases. What one budget refuses does not hold up the releases; a Redis that is away does.
+ */
 static enum status scratch_apply(struct job_context *context, struct error *error)
 {
     enum status status = STATUS_OK;
@@ -138,9 +139,13 @@ static void run_sweep_lookup(struct job_context *context, struct job *job)
     if (job->status != STATUS_OK) return;
     for (size_t i = 0; i < sweep->count; i++) {
         struct sweep_entry *entry = &sweep->entries[i];
+        struct booked booked = {.state = rows[i].state,
+                                .amount = rows[i].amount,
+                                .deducted_at_us = rows[i].deducted_at_us,
+                                .booked_at_us = rows[i].booked_at_us,
+                                .refund_due = rows[i].refund == REFUND_DUE};
         entry->resolve = rows[i].found && text_equal(rows[i].budget_id, sweep->budget_id) &&
-                         pending_is_owned(entry, rows[i].amount, rows[i].deducted_at_us);
-        struct booked booked = {rows[i].state, rows[i].deducted_at_us, rows[i].booked_at_us};
+                         pending_is_owned(entry, &booked);
         if (entry->resolve) entry->kind = tell_kind_for(&booked, entry->deducted_at_us);
     }
 }

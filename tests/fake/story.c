@@ -223,6 +223,7 @@ static enum status answer_record(struct story *story, struct job *job)
 static enum status answer_tell(struct story *story, const struct job *job)
 {
     if (story->stock != STATUS_OK) return story->stock;
+    if (story->stock_refuses_tells) return STATUS_REFUSED;
     for (size_t i = 0; i < job->tells->count; i++) {
         const struct tell *tell = &job->tells->items[i];
         assert(message_of(story, tell->message_id)->booked && "Redis is told before it is booked");

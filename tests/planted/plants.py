@@ -41,6 +41,10 @@ PLANTS = [
      "    worker->counts.tells_dropped += tells->count;", "unit.test_worker|integration.test_faults"),
     ("begin the clean-up anew for ever at a refused slice", "src/core/worker_sweep.c",
      "    if (job->status == STATUS_REFUSED && job->kind == JOB_SWEEP_RESOLVE) {", "    if (job->status == STATUS_INTERNAL) {", UNIT),
+    ("clean up again and again for a spoilt budget", "src/core/worker_sweep.c",
+     "worker->sweep_wanted && worker->now_us >= worker->sweep_at_us;", "worker->sweep_wanted;", UNIT),
+    ("clean up what is owed as a refund", "src/core/worker_sweep.c",
+     "    if (booked->refund_due && (is_row || booked->deducted_at_us == 0)) return false;\n", "", UNIT),
     ("leave out the refunds", "src/core/worker_debts.c",
      "    if (worker->stopping || !worker->ledger.up || !worker->stock.up) return false;", "    return false;", UNIT),
     # The settlement

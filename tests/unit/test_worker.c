@@ -114,8 +114,10 @@ static void a_message_stuck_in_parking_does_not_hold_up_the_others(void **state)
 static void the_token_tells_a_second_deduction(void **state)
 {
     (void)state;
-    const struct booked with = {DEDUCTION_SETTLED, 100, 500}, without = {DEDUCTION_SETTLED, 0, 500};
-    const struct booked rejected = {DEDUCTION_REJECTED, 100, 500}, voided = {DEDUCTION_VOIDED, 100, 500};
+    const struct booked with = {DEDUCTION_SETTLED, 1, 100, 500, false};
+    const struct booked without = {DEDUCTION_SETTLED, 1, 0, 500, false};
+    const struct booked rejected = {DEDUCTION_REJECTED, 1, 100, 500, false},
+                        voided = {DEDUCTION_VOIDED, 1, 100, 500, false};
     assert_int_equal(tell_kind_for(&with, 100), TELL_SETTLE);
     assert_int_equal(tell_kind_for(&with, 101), TELL_EXTRA);
     assert_int_equal(tell_kind_for(&with, 99), TELL_EXTRA);
@@ -123,6 +125,25 @@ static void the_token_tells_a_second_deduction(void **state)
     assert_int_equal(tell_kind_for(&without, 501), TELL_EXTRA);
     assert_int_equal(tell_kind_for(&rejected, 101), TELL_REJECTED);
     assert_int_equal(tell_kind_for(&voided, 100), TELL_VOIDED);
+}
+
+static void the_clean_up_takes_only_what_the_row_owns(void **state)
+{
+    (void)state;
+    const struct booked with = {DEDUCTION_SETTLED, 7, 100, 500, false};
+    const struct booked due = {DEDUCTION_REJECTED, 7, 100, 500, true};
+    const struct booked due_without = {DEDUCTION_REJECTED, 7, 0, 500, true};
+    const struct sweep_entry own = {.amount = 7, .deducted_at_us = 100};
+    const struct sweep_entry second = {.amount = 7, .deducted_at_us = 101};
+    const struct sweep_entry lied = {.amount = 8, .deducted_at_us = 100};
+    const struct sweep_entry other = {.amount = 8, .deducted_at_us = 101};
+    assert_true(pending_is_owned(&own, &with));
+    assert_true(pending_is_owned(&second, &with));
+    assert_true(pending_is_owned(&lied, &with));
+    assert_false(pending_is_owned(&other, &with));
+    assert_false(pending_is_owned(&own, &due));
+    assert_true(pending_is_owned(&second, &due));
+    assert_false(pending_is_owned(&second, &due_without));
 }
 
 static void a_conflict_found_by_the_ledger_is_parked(void **state)
@@ -239,6 +260,7 @@ int main(void)
         STORY(without_confirm_it_stays_and_is_tried_again),
         STORY(a_message_stuck_in_parking_does_not_hold_up_the_others),
         STORY(the_token_tells_a_second_deduction),
+        STORY(the_clean_up_takes_only_what_the_row_owns),
         STORY(a_conflict_found_by_the_ledger_is_parked),
         STORY(one_refused_row_stands_alone_in_the_end),
         STORY(a_lost_answer_to_commit_is_asked_again_and_finds_its_own_rows),

@@ -81,6 +81,19 @@ static void a_refused_slice_does_not_end_the_clean_up(void **state)
     }
 }
 
+static void a_spoilt_budget_does_not_keep_the_clean_up_running(void **state)
+{
+    (void)state;
+    story_run(&story, 200);
+    size_t sweeps = story.sweeps;
+    story.stock_refuses_tells = true;  /* every batch asks for a clean-up */
+    for (size_t i = 0; i < 600; i++) { /* a minute */
+        publish(1, CONTENT_GOOD);
+        story_run(&story, 1);
+    }
+    assert_in_range(story.sweeps - sweeps, 4, 8);
+}
+
 static void a_clean_up_begins_anew_after_an_outage(void **state)
 {
     (void)state;
@@ -233,6 +246,7 @@ int main(void)
         STORY(with_redis_away_bookings_go_on_and_the_clean_up_follows),
         STORY(the_clean_up_resolves_what_the_ledger_knows),
         STORY(a_refused_slice_does_not_end_the_clean_up),
+        STORY(a_spoilt_budget_does_not_keep_the_clean_up_running),
         STORY(a_clean_up_begins_anew_after_an_outage),
         STORY(a_rejected_deduction_is_refunded_and_marked),
         STORY(a_refused_refund_is_tried_less_and_less),
