@@ -61,7 +61,7 @@ void job_park_run(struct job_context *context, struct job *job)
     size_t count = parks_count(job->parks);
     struct publication *publications = memory_alloc_zero(count, sizeof *publications);
     char now[INSTANT_TEXT_SIZE];
-    instant_format(instant_wall_us(), now);
+    instant_format(clock_wall_us(context->clock), now);
     size_t i = 0;
     for (const struct park *park = job->parks; park != NULL; park = park->next) {
         publications[i++] = publication_of(context, park, text_of(now));

@@ -4,7 +4,6 @@
 #include "worker/observe.h"
 
 #include "base/failpoint.h"
-#include "base/instant.h"
 #include "base/memory.h"
 
 #include <assert.h>
@@ -216,11 +215,11 @@ static void run_debts_forget(struct job_context *context, struct job *job)
 static void run_settle(struct job_context *context, struct job *job)
 {
     struct batch *batch = job->settle.batch;
-    int64_t begun_us = instant_monotonic_us();
+    int64_t begun_us = clock_monotonic_us(context->clock);
     job->status = ledger_settle(context->ledger, batch, job->settle.first, job->settle.count, &job->error);
     if (job->status != STATUS_OK) return;
     observe_settlement(context->metrics, batch, job->settle.first, job->settle.count,
-                       instant_monotonic_us() - begun_us, instant_wall_us());
+                       clock_monotonic_us(context->clock) - begun_us, clock_wall_us(context->clock));
 }
 
 static void run_debts_fetch(struct job_context *context, struct job *job)

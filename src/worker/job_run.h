@@ -5,6 +5,7 @@
 
 #include "core/job.h"
 #include "port/broker.h"
+#include "port/clock.h"
 #include "port/ledger.h"
 #include "port/stock.h"
 #include "worker/metrics.h"
@@ -17,6 +18,7 @@ struct job_context {
     struct text dead_letter_queue;
     struct text queue;
     struct text routing_key;
+    const struct clock *clock;
     struct metrics *metrics;
     /* scratch of HAND_STOCK, owned */
     struct stock_settlement *settlements;

@@ -1,10 +1,11 @@
 #include "worker/loop.h"
 
-#include "base/failpoint.h"
 #include "base/instant.h"
 #include "base/memory.h"
+#include "worker/driver.h"
 #include "worker/hand.h"
 #include "worker/observe.h"
+#include "worker/system_clock.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -20,13 +21,11 @@
 struct loop {
     struct loop_options options;
     struct job_context context;
-    struct worker *worker;
+    struct driver driver;
     struct hand_thread hands[HAND_COUNT];
     pthread_t thread;
     int notify;   /* eventfd: a job is done, or somebody asks for something */
     int finished; /* eventfd */
-    bool connected;
-    bool stopped;
     bool stop_seen;
     int64_t view_at_us;
 
@@ -37,78 +36,20 @@ struct loop {
     struct worker_view view;
 };
 
-static void loop_step(struct loop *loop, struct event event)
+static void give_job(void *context, enum hand hand, struct job *job)
 {
-    event.now_us = instant_monotonic_us();
-    worker_step(loop->worker, &event);
+    struct loop *loop = context;
+    hand_give(&loop->hands[hand], job);
 }
 
-static void connection_lost(struct loop *loop, const struct error *error)
+static void say(void *context, const struct note *note)
 {
-    loop->connected = false;
-    consumer_disconnect(loop->options.consumer);
-    loop_step(loop, (struct event){.kind = EVENT_DISCONNECTED, .error = error});
-}
-
-static void note_say(const struct note *note)
-{
+    (void)context;
     struct log_field fields[2];
     size_t count = 0;
     if (note->number_name != NULL) fields[count++] = log_number(note->number_name, note->number);
     if (note->detail[0] != '\0') fields[count++] = log_string("detail", note->detail);
     log_write(note->level, note->event, fields, count);
-}
-
-static void effect_connect(struct loop *loop)
-{
-    struct error error;
-    enum status status = consumer_connect(loop->options.consumer, &error);
-    loop->connected = status == STATUS_OK;
-    loop_step(loop, (struct event){.kind = EVENT_CONNECTED, .status = status, .error = &error});
-}
-
-static void effect_start(struct loop *loop)
-{
-    struct error error;
-    enum status status = consumer_start(loop->options.consumer, &error);
-    if (status != STATUS_OK) {
-        loop->connected = false;
-        consumer_disconnect(loop->options.consumer);
-    }
-    loop_step(loop, (struct event){.kind = EVENT_STARTED, .status = status, .error = &error});
-}
-
-static void effect_run(struct loop *loop, const struct effect *effect)
-{
-    struct consumer *consumer = loop->options.consumer;
-    struct error error;
-    switch (effect->kind) {
-    case EFFECT_CONNECT: effect_connect(loop); break;
-    case EFFECT_START: effect_start(loop); break;
-    case EFFECT_CANCEL:
-        if (consumer_stop(consumer, &error) != STATUS_OK) connection_lost(loop, &error);
-        break;
-    case EFFECT_DISCONNECT:
-        loop->connected = false;
-        consumer_disconnect(consumer);
-        break;
-    case EFFECT_ACKNOWLEDGE:
-        FAILPOINT("ack-begin");
-        if (consumer_acknowledge(consumer, effect->tag, effect->multiple, &error) != STATUS_OK) {
-            connection_lost(loop, &error);
-        }
-        FAILPOINT("ack-sent");
-        break;
-    case EFFECT_JOB: hand_give(&loop->hands[effect->hand], effect->job); break;
-    case EFFECT_NOTE: note_say(&effect->note); break;
-    case EFFECT_STOPPED: loop->stopped = true; break;
-    }
-}
-
-static void loop_effects(struct loop *loop)
-{
-    struct effect effect;
-    while (!loop->stopped && worker_next_effect(loop->worker, &effect)) effect_run(loop, &effect);
 }
 
 static void loop_asked(struct loop *loop)
@@ -119,76 +60,27 @@ static void loop_asked(struct loop *loop)
     struct worker_settings settings = loop->reload;
     loop->reload_asked = false;
     pthread_mutex_unlock(&loop->mutex);
-    if (reload) loop_step(loop, (struct event){.kind = EVENT_SETTINGS, .settings = &settings});
+    if (reload) driver_step(&loop->driver, (struct event){.kind = EVENT_SETTINGS, .settings = &settings});
     if (stop) {
         loop->stop_seen = true;
-        loop_step(loop, (struct event){.kind = EVENT_STOP});
+        driver_step(&loop->driver, (struct event){.kind = EVENT_STOP});
     }
 }
 
 static void loop_jobs(struct loop *loop)
 {
     for (enum hand hand = 0; hand < HAND_COUNT; hand++) {
-        if (hand_take_done(&loop->hands[hand])) {
-            loop_step(loop, (struct event){.kind = EVENT_JOB_DONE, .hand = hand});
-        }
+        if (hand_take_done(&loop->hands[hand])) driver_job_done(&loop->driver, hand);
     }
-}
-
-/* Whether the connection may be read: always while nothing is consumed (heartbeats, a close), else only with
- * room for a delivery. */
-static bool loop_may_read(const struct loop *loop)
-{
-    if (!loop->connected) return false;
-    if (worker_wants_delivery(loop->worker)) return true;
-    struct worker_view view;
-    worker_observe(loop->worker, &view);
-    return view.link == LINK_IDLE;
-}
-
-static void delivery_take(struct loop *loop, const struct delivery *delivery)
-{
-    struct worker_delivery taken = {
-        .tag = delivery->tag,
-        .exchange = delivery->exchange,
-        .routing_key = delivery->routing_key,
-        .message_id = delivery->message_id,
-        .properties = delivery->properties,
-        .body = delivery->body,
-    };
-    if (delivery->redelivered) metrics_add(loop->options.metrics, METRIC_REDELIVERIES, 1);
-    loop_step(loop, (struct event){.kind = EVENT_DELIVERY, .delivery = &taken});
-}
-
-/* Reads what is there, up to READ_AT_ONCE; true: there may be more. */
-static bool loop_read(struct loop *loop)
-{
-    for (size_t i = 0; i < READ_AT_ONCE; i++) {
-        if (!loop_may_read(loop)) return false;
-        enum consumer_event kind;
-        struct delivery delivery;
-        struct error error;
-        if (consumer_next(loop->options.consumer, &kind, &delivery, &error) != STATUS_OK) {
-            connection_lost(loop, &error);
-            return false;
-        }
-        if (kind == CONSUMER_IDLE) return false;
-        if (kind == CONSUMER_CANCELLED) {
-            loop_step(loop, (struct event){.kind = EVENT_CANCELLED});
-        } else {
-            delivery_take(loop, &delivery);
-        }
-    }
-    return true;
 }
 
 static void loop_publish_view(struct loop *loop)
 {
     int64_t now_us = instant_monotonic_us();
-    if (now_us < loop->view_at_us && !loop->stopped) return;
+    if (now_us < loop->view_at_us && !loop->driver.stopped) return;
     loop->view_at_us = now_us + VIEW_INTERVAL_US;
     struct worker_view view;
-    worker_observe(loop->worker, &view);
+    worker_observe(loop->driver.worker, &view);
     observe_view(loop->options.metrics, &loop->view, &view);
     pthread_mutex_lock(&loop->mutex);
     loop->view = view;
@@ -198,17 +90,16 @@ static void loop_publish_view(struct loop *loop)
 static void loop_wait(struct loop *loop)
 {
     int64_t now_us = instant_monotonic_us();
-    int64_t wait_us = worker_deadline_us(loop->worker) - now_us;
+    int64_t wait_us = worker_deadline_us(loop->driver.worker) - now_us;
     if (wait_us > WAIT_MAX_US) wait_us = WAIT_MAX_US;
     if (wait_us < 0) wait_us = 0;
     struct pollfd descriptors[2] = {{.fd = loop->notify, .events = POLLIN}};
     nfds_t count = 1;
-    if (loop_may_read(loop)) {
+    if (driver_may_read(&loop->driver)) {
         descriptors[count++] =
             (struct pollfd){.fd = consumer_descriptor(loop->options.consumer), .events = POLLIN};
-    } else if (loop->connected) {
-        struct error error;
-        if (consumer_keep_alive(loop->options.consumer, &error) != STATUS_OK) connection_lost(loop, &error);
+    } else if (loop->driver.connected) {
+        driver_keep_alive(&loop->driver);
     }
     struct timespec timeout = {.tv_sec = wait_us / 1000000, .tv_nsec = wait_us % 1000000 * 1000};
     if (ppoll(descriptors, count, &timeout, NULL) > 0 && (descriptors[0].revents & POLLIN) != 0) {
@@ -221,14 +112,14 @@ static void loop_wait(struct loop *loop)
 static void *loop_main(void *argument)
 {
     struct loop *loop = argument;
-    while (!loop->stopped) {
+    while (!loop->driver.stopped) {
         loop_asked(loop);
         loop_jobs(loop);
-        loop_step(loop, (struct event){.kind = EVENT_CLOCK});
-        bool more = loop_read(loop);
-        loop_effects(loop);
+        driver_step(&loop->driver, (struct event){.kind = EVENT_CLOCK});
+        bool more = driver_read(&loop->driver, READ_AT_ONCE);
+        driver_effects(&loop->driver);
         loop_publish_view(loop);
-        if (!more && !loop->stopped) loop_wait(loop);
+        if (!more && !loop->driver.stopped) loop_wait(loop);
     }
     consumer_disconnect(loop->options.consumer);
     atomic_store(loop->options.cancel, true);
@@ -250,14 +141,23 @@ struct loop *loop_new(const struct loop_options *options)
         .dead_letter_queue = options->dead_letter_queue,
         .queue = options->queue,
         .routing_key = options->routing_key,
+        .clock = &system_clock,
         .metrics = options->metrics,
     };
-    loop->worker = worker_new(&options->settings, instant_monotonic_us());
+    struct driver_options driver = {
+        .consumer = options->consumer,
+        .clock = &system_clock,
+        .metrics = options->metrics,
+        .give_job = give_job,
+        .say = say,
+        .context = loop,
+    };
+    driver_begin(&loop->driver, &driver, &options->settings);
     loop->notify = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     loop->finished = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     assert(loop->notify >= 0 && loop->finished >= 0);
     pthread_mutex_init(&loop->mutex, NULL);
-    worker_observe(loop->worker, &loop->view);
+    worker_observe(loop->driver.worker, &loop->view);
     return loop;
 }
 
@@ -273,7 +173,7 @@ void loop_start(struct loop *loop)
 
 void loop_free(struct loop *loop)
 {
-    worker_free(loop->worker);
+    driver_finish(&loop->driver);
     job_context_free(&loop->context);
     close(loop->notify);
     close(loop->finished);
