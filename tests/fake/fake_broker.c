@@ -67,6 +67,15 @@ bool fake_broker_faults(struct fake_broker *broker, enum fake_broker_point point
     return broker->fault != NULL && broker->fault(broker->fault_context, point);
 }
 
+void fake_broker_tell(struct fake_broker *broker, enum fake_broker_event event,
+                      const struct fake_queue *queue, const struct fake_message *message)
+{
+    if (broker->observer == NULL) return;
+    struct delivery view = {0};
+    if (message != NULL) fake_message_view(message, &view);
+    broker->observer(broker->observer_context, event, queue->name, &view);
+}
+
 struct fake_queue *fake_broker_queue(struct fake_broker *broker, const char *name)
 {
     struct fake_queue *queue = broker->queues;
@@ -132,6 +141,7 @@ enum publication_outcome fake_broker_route(struct fake_broker *broker, const str
         if (queue->full) continue;
         fake_list_append(&queue->fresh, fake_message_copy(exchange, key, text_of_buffer(&message->properties),
                                                           text_of_buffer(&message->body)));
+        fake_broker_tell(broker, FAKE_BROKER_QUEUED, queue, message);
         fake_queue_give_out(broker, queue);
         if (outcome == PUBLICATION_RETURNED) outcome = PUBLICATION_CONFIRMED;
     }
@@ -144,8 +154,10 @@ static void go_back(struct fake_consumer *consumer, struct fake_held *held)
     struct fake_message *message = held->message;
     message->returns++;
     if (!queue->exists || held->generation != queue->generation) {
+        fake_broker_tell(consumer->broker, FAKE_BROKER_DROPPED, queue, message);
         fake_message_free(message);
     } else if (queue->delivery_limit != DELIVERY_LIMIT_NONE && message->returns > queue->delivery_limit) {
+        fake_broker_tell(consumer->broker, FAKE_BROKER_DEAD_LETTERED, queue, message);
         if (queue->dead_letter_exchange != NULL) {
             buffer_clear(&message->exchange);
             buffer_append_string(&message->exchange, queue->dead_letter_exchange);
@@ -203,13 +215,35 @@ void fake_broker_declare(struct fake_broker *broker)
     queue->dead_letter_exchange = topology->dead_letter_exchange;
 }
 
+static void list_drop(struct fake_broker *broker, struct fake_queue *queue, struct fake_list *list)
+{
+    for (struct fake_message *message; (message = fake_list_take(list)) != NULL;) {
+        fake_broker_tell(broker, FAKE_BROKER_DROPPED, queue, message);
+        fake_message_free(message);
+    }
+}
+
+static void queue_cancel(struct fake_broker *broker, const struct fake_queue *queue)
+{
+    for (struct fake_consumer *consumer = broker->consumers; consumer != NULL; consumer = consumer->next) {
+        if (consumer->queue != queue || !consumer->consuming) continue;
+        consumer->consuming = false;
+        consumer->cancelled = true;
+    }
+}
+
+void fake_broker_cancel_consumers(struct fake_broker *broker, const char *queue)
+{
+    queue_cancel(broker, fake_broker_queue(broker, queue));
+}
+
 void fake_broker_delete_queue(struct fake_broker *broker, const char *name)
 {
     struct fake_queue *queue = fake_broker_queue(broker, name);
     queue->exists = false;
     queue->generation++;
-    fake_list_free(&queue->returned);
-    fake_list_free(&queue->fresh);
+    list_drop(broker, queue, &queue->returned);
+    list_drop(broker, queue, &queue->fresh);
     for (struct fake_binding **at = &broker->bindings; *at != NULL;) {
         struct fake_binding *binding = *at;
         if (binding->queue != queue) {
@@ -221,11 +255,7 @@ void fake_broker_delete_queue(struct fake_broker *broker, const char *name)
         free(binding->routing_key);
         free(binding);
     }
-    for (struct fake_consumer *consumer = broker->consumers; consumer != NULL; consumer = consumer->next) {
-        if (consumer->queue != queue || !consumer->consuming) continue;
-        consumer->consuming = false;
-        consumer->cancelled = true;
-    }
+    queue_cancel(broker, queue);
 }
 
 struct fake_broker *fake_broker_new(const struct fake_topology *topology)

@@ -63,6 +63,23 @@ enum fake_broker_point {
 typedef bool fake_broker_fault(void *context, enum fake_broker_point point);
 void fake_broker_set_fault(struct fake_broker *broker, fake_broker_fault *fault, void *context);
 
+/* Told of what becomes of a message, at the moment it does. The texts of `message` are borrowed until the
+ * return. */
+enum fake_broker_event {
+    FAKE_BROKER_QUEUED,        /* it is in `queue` now */
+    FAKE_BROKER_ACKNOWLEDGED,  /* `queue` forgot it */
+    FAKE_BROKER_DEAD_LETTERED, /* it went back to `queue` too often and was moved, or dropped where there is
+                                  nowhere */
+    FAKE_BROKER_DROPPED,       /* `queue` was deleted with it */
+    FAKE_BROKER_BAD_TAG,       /* a consumer of `queue` acknowledged what it does not hold; no message */
+};
+typedef void fake_broker_observer(void *context, enum fake_broker_event event, const char *queue,
+                                  const struct delivery *message);
+void fake_broker_set_observer(struct fake_broker *broker, fake_broker_observer *observer, void *context);
+
+/* Ends every consumer of a queue that stays, as when the queue's node goes down. */
+void fake_broker_cancel_consumers(struct fake_broker *broker, const char *queue);
+
 /* What is where. Unacknowledged counts what is held by consumers, delivered or on its way. */
 size_t fake_broker_ready(const struct fake_broker *broker, const char *queue);
 size_t fake_broker_unacknowledged(const struct fake_broker *broker, const char *queue);

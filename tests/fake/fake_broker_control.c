@@ -42,6 +42,12 @@ void fake_broker_set_fault(struct fake_broker *broker, fake_broker_fault *fault,
     broker->fault_context = context;
 }
 
+void fake_broker_set_observer(struct fake_broker *broker, fake_broker_observer *observer, void *context)
+{
+    broker->observer = observer;
+    broker->observer_context = context;
+}
+
 static const struct fake_queue *queue_named(const struct fake_broker *broker, const char *name)
 {
     const struct fake_queue *queue = broker->queues;

@@ -71,9 +71,15 @@ struct fake_broker {
     struct fake_list stalled; /* published under an alarm */
     fake_broker_fault *fault;
     void *fault_context;
+    fake_broker_observer *observer;
+    void *observer_context;
 };
 
 bool fake_broker_faults(struct fake_broker *broker, enum fake_broker_point point);
+
+/* Tells the observer; `message` may be NULL. */
+void fake_broker_tell(struct fake_broker *broker, enum fake_broker_event event,
+                      const struct fake_queue *queue, const struct fake_message *message);
 struct fake_queue *fake_broker_queue(struct fake_broker *broker, const char *name);
 bool fake_broker_has_exchange(const struct fake_broker *broker, struct text exchange);
 

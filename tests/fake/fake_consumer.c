@@ -94,6 +94,7 @@ static enum status fake_consumer_acknowledge(struct consumer *base, uint64_t tag
     const struct fake_held *known = self->held;
     while (known != NULL && known->tag != tag) known = known->next;
     if (known == NULL) {
+        fake_broker_tell(self->broker, FAKE_BROKER_BAD_TAG, self->queue, NULL);
         /* The broker says so on its own time, as the real one does: the next call of next hears it. */
         fake_consumer_lose(self,
                            "the broker closed the channel: 406 PRECONDITION_FAILED - unknown delivery tag");
@@ -112,6 +113,7 @@ static enum status fake_consumer_acknowledge(struct consumer *base, uint64_t tag
             before->next = after;
         if (self->held_last == held) self->held_last = before;
         if (self->undelivered == held) self->undelivered = after;
+        fake_broker_tell(self->broker, FAKE_BROKER_ACKNOWLEDGED, self->queue, held->message);
         fake_list_append(&self->spent, held->message);
         free(held);
         self->held_count--;

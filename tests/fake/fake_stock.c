@@ -43,6 +43,18 @@ static enum status reach_budget(struct fake_stock *fake, struct text id, struct 
                : STATUS_OK;
 }
 
+static void tell(const struct fake_stock *fake, struct fake_stock_change change)
+{
+    if (fake->observer != NULL) fake->observer(fake->observer_context, &change);
+}
+
+/* The amount of the pending entry with this token; 0: there is none. */
+static int64_t pending_amount(const struct fake_budget *budget, struct text id, int64_t token)
+{
+    const struct map_entry *entry = map_find(&budget->pending, id);
+    return entry != NULL && entry->deducted_at_us == token ? entry->amount : 0;
+}
+
 static enum status fake_ping(struct stock *stock, struct error *error)
 {
     struct fate fate = draw_fate(fake_of(stock), 1, error);
@@ -59,10 +71,19 @@ static enum status fake_settle(struct stock *stock, const struct stock_settlemen
     for (size_t i = 0; i < fate.done; i++) {
         struct fake_budget *budget;
         bool was_pending = false;
+        int64_t amount = 0;
         enum status status = reach_budget(fake, items[i].budget_id, &budget, error);
         if (status == STATUS_OK) {
+            amount = pending_amount(budget, items[i].message_id, items[i].deducted_at_us);
             status =
                 fake_budget_settle(budget, fake->now_us, fake->window_us, &items[i], &was_pending, error);
+        }
+        if (status == STATUS_OK && was_pending) {
+            tell(fake, (struct fake_stock_change){.kind = FAKE_STOCK_SETTLED,
+                                                  .budget_id = items[i].budget_id,
+                                                  .id = items[i].message_id,
+                                                  .amount = amount,
+                                                  .deducted_at_us = items[i].deducted_at_us});
         }
         if (status != STATUS_OK) refused = true;
         if (was_pending && i < fate.answered) cleared_count++;
@@ -78,6 +99,29 @@ static void no_release_answer(struct stock_release *item, enum status status)
     item->left = STOCK_LEFT_NONE;
 }
 
+static enum status release_one(struct fake_stock *fake, struct stock_release *item, struct error *error)
+{
+    struct fake_budget *budget;
+    enum status status = reach_budget(fake, item->budget_id, &budget, error);
+    if (status != STATUS_OK) return status;
+    const struct map_entry *entry = map_find(&budget->pending, item->message_id);
+    int64_t token = entry == NULL ? 0 : entry->deducted_at_us;
+    int64_t amount = entry == NULL ? 0 : entry->amount;
+    int64_t released_before = budget->released;
+    status = item->deducted_at_us == 0
+                 ? fake_budget_refund_untracked(budget, fake->now_us, fake->window_us, item, error)
+                 : fake_budget_release(budget, fake->now_us, fake->window_us, item, error);
+    if (status != STATUS_OK || !item->released) return status;
+    bool of_entry = budget->released != released_before;
+    tell(fake, (struct fake_stock_change){.kind = of_entry ? FAKE_STOCK_RELEASED : FAKE_STOCK_REFUNDED,
+                                          .budget_id = item->budget_id,
+                                          .id = item->message_id,
+                                          .amount = of_entry ? amount : item->amount,
+                                          .deducted_at_us = of_entry ? token : 0,
+                                          .outcome = item->outcome});
+    return status;
+}
+
 static enum status fake_release(struct stock *stock, struct stock_release *items, size_t count,
                                 struct error *error)
 {
@@ -85,14 +129,8 @@ static enum status fake_release(struct stock *stock, struct stock_release *items
     struct fate fate = draw_fate(fake, count, error);
     for (size_t i = 0; i < count; i++) {
         struct stock_release *item = &items[i];
-        struct fake_budget *budget;
         enum status status = fate.status;
-        if (i < fate.done) status = reach_budget(fake, item->budget_id, &budget, error);
-        if (i < fate.done && status == STATUS_OK) {
-            status = item->deducted_at_us == 0
-                         ? fake_budget_refund_untracked(budget, fake->now_us, fake->window_us, item, error)
-                         : fake_budget_release(budget, fake->now_us, fake->window_us, item, error);
-        }
+        if (i < fate.done) status = release_one(fake, item, error);
         item->status = status;
         if (i >= fate.answered) no_release_answer(item, fate.status);
         if (status != STATUS_OK) no_release_answer(item, item->status);
@@ -119,6 +157,19 @@ static enum status fake_forget_guards(struct stock *stock, const struct stock_re
     return fate.status == STATUS_OK && refused ? STATUS_REFUSED : fate.status;
 }
 
+static enum status credit_one(const struct fake_stock *fake, struct fake_budget *budget,
+                              struct stock_credit *item, struct error *error)
+{
+    enum status status = fake_budget_credit(budget, item, error);
+    if (status == STATUS_OK && item->applied) {
+        tell(fake, (struct fake_stock_change){.kind = FAKE_STOCK_CREDITED,
+                                              .budget_id = item->budget_id,
+                                              .id = item->credit_id,
+                                              .amount = item->amount});
+    }
+    return status;
+}
+
 static enum status fake_credit(struct stock *stock, struct stock_credit *items, size_t count,
                                struct error *error)
 {
@@ -129,8 +180,7 @@ static enum status fake_credit(struct stock *stock, struct stock_credit *items, 
         struct fake_budget *budget;
         item->status = fate.status;
         if (i < fate.done) item->status = reach_budget(fake, item->budget_id, &budget, error);
-        if (i < fate.done && item->status == STATUS_OK)
-            item->status = fake_budget_credit(budget, item, error);
+        if (i < fate.done && item->status == STATUS_OK) item->status = credit_one(fake, budget, item, error);
         if (i >= fate.answered) item->status = fate.status;
         if (item->status == STATUS_OK) continue;
         item->applied = false;
@@ -145,7 +195,16 @@ static enum status deduct_one(struct fake_stock *fake, struct stock_deduct *item
     item->left = STOCK_LEFT_NONE;
     item->deducted_at_us = 0;
     if (!budget_id_is_valid(item->budget_id)) return STATUS_OK;
-    return fake_budget_deduct(fake_stock_budget(fake, item->budget_id), fake->now_us, item, error);
+    enum status status =
+        fake_budget_deduct(fake_stock_budget(fake, item->budget_id), fake->now_us, item, error);
+    if (status == STATUS_OK && item->result == DEDUCT_DONE) {
+        tell(fake, (struct fake_stock_change){.kind = FAKE_STOCK_DEDUCTED,
+                                              .budget_id = item->budget_id,
+                                              .id = item->message_id,
+                                              .amount = item->amount,
+                                              .deducted_at_us = item->deducted_at_us});
+    }
+    return status;
 }
 
 static enum status fake_deduct(struct stock *stock, struct stock_deduct *items, size_t count,

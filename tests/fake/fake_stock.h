@@ -30,6 +30,24 @@ enum fake_stock_failure {
 /* The next `calls` calls fail this way; 0 ends it. Pings and loading scripts count, too. */
 void fake_stock_fail_next(struct fake_stock *fake, size_t calls, enum fake_stock_failure failure);
 
+/* Told of each change that a script makes, when it has made it. The texts are borrowed until the return. */
+struct fake_stock_change {
+    enum fake_stock_change_kind {
+        FAKE_STOCK_DEDUCTED,
+        FAKE_STOCK_SETTLED,  /* a pending entry cleared */
+        FAKE_STOCK_RELEASED, /* a pending entry given back */
+        FAKE_STOCK_REFUNDED, /* an amount given back without a pending entry */
+        FAKE_STOCK_CREDITED,
+    } kind;
+    struct text budget_id;
+    struct text id;               /* message id or credit id */
+    int64_t amount;               /* a credit may be 0 or TOTAL_UNLIMITED */
+    int64_t deducted_at_us;       /* the entry's token; 0 without entry */
+    enum release_outcome outcome; /* of a release or refund */
+};
+typedef void fake_stock_observer(void *context, const struct fake_stock_change *change);
+void fake_stock_set_observer(struct fake_stock *fake, fake_stock_observer *observer, void *context);
+
 /* The stock key is gone, and nothing else. */
 void fake_stock_lose_left(struct fake_stock *fake, struct text budget_id);
 

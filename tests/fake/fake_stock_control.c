@@ -84,6 +84,12 @@ void fake_stock_fail_next(struct fake_stock *fake, size_t calls, enum fake_stock
     fake->failure = failure;
 }
 
+void fake_stock_set_observer(struct fake_stock *fake, fake_stock_observer *observer, void *context)
+{
+    fake->observer = observer;
+    fake->observer_context = context;
+}
+
 void fake_stock_lose_left(struct fake_stock *fake, struct text budget_id)
 {
     fake_stock_budget(fake, budget_id)->has_left = false;

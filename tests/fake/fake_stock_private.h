@@ -18,6 +18,8 @@ struct fake_stock {
     struct budgets budgets;
     size_t failing_calls;
     enum fake_stock_failure failure;
+    fake_stock_observer *observer;
+    void *observer_context;
 };
 
 extern const struct stock_ops fake_stock_ops;
