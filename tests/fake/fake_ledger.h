@@ -59,6 +59,15 @@ void fake_ledger_fail(struct fake_ledger_store *store, enum fake_ledger_fault fa
 /* From now on a row with this message id is refused (absent: none is any more). One id at a time. */
 void fake_ledger_refuse(struct fake_ledger_store *store, struct text message_id);
 
+/* A backup of the store: its tables, deductions, budgets, credits and parked messages. Restoring puts all of
+ * it in the place of what the store holds, as often as one likes, under the ledgers that are open; the clock,
+ * the calls, the fault and the refused row go on. Rows looked at before are dead. The caller frees. */
+struct fake_ledger_snapshot;
+struct fake_ledger_snapshot *fake_ledger_snapshot_take(const struct fake_ledger_store *store);
+void fake_ledger_snapshot_restore(struct fake_ledger_store *store,
+                                  const struct fake_ledger_snapshot *snapshot);
+void fake_ledger_snapshot_free(struct fake_ledger_snapshot *snapshot);
+
 /* What the store holds, in the order it was written. A row is valid until the next write. */
 size_t fake_ledger_deduction_count(const struct fake_ledger_store *store);
 const struct fake_deduction *fake_ledger_deduction(const struct fake_ledger_store *store, size_t index);
