@@ -16,13 +16,23 @@ static void stats_done(struct worker *worker, const struct job *job)
     worker->refunds_due = job->status == STATUS_OK ? job->stats.refunds_due : -1;
 }
 
-static void ping_done(struct worker *worker, const struct job *job, struct health *health, const char *up,
-                      const char *down)
+static void ledger_ping_done(struct worker *worker, const struct job *job)
 {
     if (job->status == STATUS_OK) {
-        health_succeed(worker, health, up);
+        health_succeed(worker, &worker->ledger, "ledger-up");
     } else {
-        health_fail(worker, health, down, &job->error);
+        health_fail(worker, &worker->ledger, "ledger-unavailable", &job->error);
+    }
+}
+
+/* What came back may be another Redis, or an older state of this one (a failover, a dump): entries that were
+ * cleared long ago are pending again, and only a clean-up finds them. */
+static void stock_ping_done(struct worker *worker, const struct job *job)
+{
+    if (job->status != STATUS_OK) {
+        health_fail(worker, &worker->stock, "redis-unavailable", &job->error);
+    } else if (health_succeed(worker, &worker->stock, "redis-up")) {
+        worker->sweep_wanted = true;
     }
 }
 
@@ -32,8 +42,8 @@ void hand_job_done(struct worker *worker, enum hand hand)
     assert(worker->out[hand]);
     bool stock_was_up = worker->stock.up;
     switch (job->kind) {
-    case JOB_LEDGER_PING: ping_done(worker, job, &worker->ledger, "ledger-up", "ledger-unavailable"); break;
-    case JOB_STOCK_PING: ping_done(worker, job, &worker->stock, "redis-up", "redis-unavailable"); break;
+    case JOB_LEDGER_PING: ledger_ping_done(worker, job); break;
+    case JOB_STOCK_PING: stock_ping_done(worker, job); break;
     case JOB_SETTLE: settle_done(worker, job); break;
     case JOB_RECORD: park_recorded(worker, job); break;
     case JOB_PARK: park_done(worker, job); break;

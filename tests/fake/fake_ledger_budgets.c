@@ -10,8 +10,8 @@ static enum status refuse_budget(struct text budget_id, const char *why, struct 
                      why);
 }
 
-enum status fake_budget_create(struct ledger *port, const struct ledger_budget *budget, struct text credit_id,
-                               struct error *error)
+enum status fake_ledger_budget_create(struct ledger *port, const struct ledger_budget *budget,
+                                      struct text credit_id, struct error *error)
 {
     struct call call;
     enum status status = call_begin(port, true, &call, error);
@@ -32,8 +32,8 @@ static const char *credit_objection(const struct fake_budget *budget, int64_t am
     return budget->budget.total > AMOUNT_MAX - amount ? "would have a total beyond 9007199254740991" : NULL;
 }
 
-enum status fake_budget_credit(struct ledger *port, struct text budget_id, struct text credit_id,
-                               int64_t amount, bool *applied, struct error *error)
+enum status fake_ledger_budget_credit(struct ledger *port, struct text budget_id, struct text credit_id,
+                                      int64_t amount, bool *applied, struct error *error)
 {
     struct call call;
     enum status status = call_begin(port, true, &call, error);
@@ -54,8 +54,8 @@ enum status fake_budget_credit(struct ledger *port, struct text budget_id, struc
     return call_end(&call, error);
 }
 
-enum status fake_credit_mark(struct ledger *port, struct text budget_id, struct text credit_id,
-                             struct error *error)
+enum status fake_ledger_credit_mark(struct ledger *port, struct text budget_id, struct text credit_id,
+                                    struct error *error)
 {
     struct call call;
     enum status status = call_begin(port, true, &call, error);
@@ -66,8 +66,8 @@ enum status fake_credit_mark(struct ledger *port, struct text budget_id, struct 
     return call_end(&call, error);
 }
 
-enum status fake_budget_state_set(struct ledger *port, struct text budget_id, enum budget_state state,
-                                  int64_t closed_at_us, struct error *error)
+enum status fake_ledger_budget_state_set(struct ledger *port, struct text budget_id, enum budget_state state,
+                                         int64_t closed_at_us, struct error *error)
 {
     struct call call;
     enum status status = call_begin(port, true, &call, error);
@@ -94,8 +94,8 @@ static struct ledger_budget budget_copy(const struct fake_budget *budget, struct
     return copy;
 }
 
-enum status fake_budget_find(struct ledger *port, struct text budget_id, struct arena *arena,
-                             struct ledger_budget *budget, bool *found, struct error *error)
+enum status fake_ledger_budget_find(struct ledger *port, struct text budget_id, struct arena *arena,
+                                    struct ledger_budget *budget, bool *found, struct error *error)
 {
     struct call call;
     enum status status = call_begin(port, false, &call, error);
@@ -114,9 +114,9 @@ static int id_compare(struct text a, struct text b)
     return order != 0 ? order : (a.size > b.size) - (a.size < b.size);
 }
 
-enum status fake_budgets_list(struct ledger *port, struct text after_id, struct arena *arena,
-                              struct ledger_budget *budgets, size_t capacity, size_t *count,
-                              struct error *error)
+enum status fake_ledger_budgets_list(struct ledger *port, struct text after_id, struct arena *arena,
+                                     struct ledger_budget *budgets, size_t capacity, size_t *count,
+                                     struct error *error)
 {
     struct call call;
     *count = 0;

@@ -59,18 +59,18 @@ enum status call_begin(struct ledger *port, bool writes, struct call *call, stru
 enum status call_end(const struct call *call, struct error *error);
 
 /* The calls about budgets. */
-enum status fake_budget_create(struct ledger *port, const struct ledger_budget *budget, struct text credit_id,
-                               struct error *error);
-enum status fake_budget_credit(struct ledger *port, struct text budget_id, struct text credit_id,
-                               int64_t amount, bool *applied, struct error *error);
-enum status fake_credit_mark(struct ledger *port, struct text budget_id, struct text credit_id,
-                             struct error *error);
-enum status fake_budget_state_set(struct ledger *port, struct text budget_id, enum budget_state state,
-                                  int64_t closed_at_us, struct error *error);
-enum status fake_budget_find(struct ledger *port, struct text budget_id, struct arena *arena,
-                             struct ledger_budget *budget, bool *found, struct error *error);
-enum status fake_budgets_list(struct ledger *port, struct text after_id, struct arena *arena,
-                              struct ledger_budget *budgets, size_t capacity, size_t *count,
-                              struct error *error);
+enum status fake_ledger_budget_create(struct ledger *port, const struct ledger_budget *budget,
+                                      struct text credit_id, struct error *error);
+enum status fake_ledger_budget_credit(struct ledger *port, struct text budget_id, struct text credit_id,
+                                      int64_t amount, bool *applied, struct error *error);
+enum status fake_ledger_credit_mark(struct ledger *port, struct text budget_id, struct text credit_id,
+                                    struct error *error);
+enum status fake_ledger_budget_state_set(struct ledger *port, struct text budget_id, enum budget_state state,
+                                         int64_t closed_at_us, struct error *error);
+enum status fake_ledger_budget_find(struct ledger *port, struct text budget_id, struct arena *arena,
+                                    struct ledger_budget *budget, bool *found, struct error *error);
+enum status fake_ledger_budgets_list(struct ledger *port, struct text after_id, struct arena *arena,
+                                     struct ledger_budget *budgets, size_t capacity, size_t *count,
+                                     struct error *error);
 
 #endif

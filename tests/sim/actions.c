@@ -1,0 +1,202 @@
+/* What each action does. */
+#include "sim/check.h"
+#include "sim/world.h"
+
+#include <inttypes.h>
+
+static struct process *any_process(struct world *world)
+{
+    struct process *process = &world->processes[dice_roll(&world->dice, world->swarm.processes)];
+    return process->running ? process : NULL;
+}
+
+static struct producer *any_producer(struct world *world)
+{
+    return &world->producers[dice_roll(&world->dice, world->swarm.producers)];
+}
+
+static uint32_t any_budget(struct world *world)
+{
+    return (uint32_t)dice_roll(&world->dice, world->swarm.budgets);
+}
+
+static void act_on_process(struct world *world, enum action action)
+{
+    struct process *process = any_process(world);
+    if (process == NULL) return;
+    size_t first = dice_roll(&world->dice, HAND_COUNT);
+    bool did = false;
+    switch (action) {
+    case ACTION_TURN: process_turn(process, 1 + dice_roll(&world->dice, 64)); break;
+    case ACTION_JOB_RUN:
+        for (size_t i = 0; i < HAND_COUNT && !did; i++)
+            did = process_job_run(process, (enum hand)((first + i) % HAND_COUNT));
+        break;
+    case ACTION_JOB_DONE:
+        for (size_t i = 0; i < HAND_COUNT && !did; i++)
+            did = process_job_done(process, (enum hand)((first + i) % HAND_COUNT));
+        break;
+    case ACTION_KILL: process_kill(process); break;
+    case ACTION_KILL_INSIDE: process->calls_left = 1 + (unsigned)dice_roll(&world->dice, 6); break;
+    case ACTION_STOP: process_stop(process); break;
+    case ACTION_RELOAD: process_reload(process); break;
+    default: break;
+    }
+}
+
+static void act_of_producer(struct world *world, enum action action)
+{
+    struct producer *producer = any_producer(world);
+    switch (action) {
+    case ACTION_SELL: producer_sell(producer); break;
+    case ACTION_PUBLISH: producer_publish(producer); break;
+    case ACTION_PUBLISH_AGAIN: producer_publish_again(producer); break;
+    case ACTION_GARBAGE: producer_publish_garbage(producer); break;
+    case ACTION_LIE: producer_lie(producer); break;
+    case ACTION_SELL_OLD: producer_sell_old(producer); break;
+    case ACTION_PRODUCER_CRASH: producer_crash(producer); break;
+    default: break;
+    }
+}
+
+static void act_of_operator(struct world *world, enum action action)
+{
+    struct operator* operator= & world->operator;
+    static const enum budget_state states[] = {BUDGET_CLOSED, BUDGET_CLOSED, BUDGET_ACTIVE, BUDGET_ACTIVE,
+                                               BUDGET_DELETED};
+    if (action == ACTION_OPERATOR) {
+        operator_go_on(operator, dice_permille(&world->dice, 50));
+    } else if (operator->stage != OPERATOR_IDLE) {
+        return;
+    } else if (action == ACTION_CREDIT) {
+        operator_credit(operator, any_budget(world), dice_between(&world->dice, 1, world->swarm.total_max));
+    } else {
+        operator_state(operator, any_budget(world), states[dice_roll(&world->dice, 5)]);
+    }
+}
+
+static void act_on_broker(struct world *world, enum action action)
+{
+    struct fake_broker *broker = world->broker;
+    switch (action) {
+    case ACTION_CUT:
+        if (dice_roll(&world->dice, 2) == 0) fake_broker_drop_consumers(broker);
+        if (dice_roll(&world->dice, 2) == 0) fake_broker_drop_publishers(broker);
+        break;
+    case ACTION_CANCEL: fake_broker_cancel_consumers(broker, QUEUE); break;
+    case ACTION_ALARM: fake_broker_set_blocked(broker, world->alarm = !world->alarm); break;
+    case ACTION_BROKER_DOWN: fake_broker_set_down(broker, world->broker_down = !world->broker_down); break;
+    case ACTION_DLQ_FULL:
+        fake_broker_set_full(broker, DEAD_LETTER_QUEUE, world->dlq_full = !world->dlq_full);
+        break;
+    case ACTION_DLQ_DELETE: fake_broker_delete_queue(broker, DEAD_LETTER_QUEUE); break;
+    case ACTION_QUEUE_DELETE:
+        world->truth.queue_lost = true;
+        fake_broker_delete_queue(broker, QUEUE);
+        break;
+    default: break;
+    }
+}
+
+static void redis_failover(struct world *world)
+{
+    if (world->replica == NULL) return;
+    fake_stock_snapshot_restore(world->stock, world->replica);
+    check_redis_anew(world);
+    late_free(&world->late); /* they were on their way to the other one */
+    for (size_t i = 0; i < PROCESSES_MAX; i++) world->processes[i].redis_broken = true;
+}
+
+static void act_on_redis(struct world *world, enum action action)
+{
+    char budget[8];
+    switch (action) {
+    case ACTION_REDIS_DOWN: world->redis_down = !world->redis_down; break;
+    case ACTION_REDIS_SAVE:
+        fake_stock_snapshot_free(world->replica);
+        world->replica = fake_stock_snapshot_take(world->stock);
+        break;
+    case ACTION_REDIS_FAILOVER: redis_failover(world); break;
+    case ACTION_REDIS_LOSE_KEY:
+        snprintf(budget, sizeof budget, "b%" PRIu32, any_budget(world));
+        fake_stock_lose_left(world->stock, text_of(budget));
+        break;
+    case ACTION_REDIS_CLOCK:
+        world->redis_us = dice_between(&world->dice, -5000000, 5000000);
+        world_pass(world, 0);
+        break;
+    default: break;
+    }
+}
+
+static void act_on_ledger(struct world *world, enum action action)
+{
+    char id[16];
+    switch (action) {
+    case ACTION_LEDGER_DOWN: world->ledger_down = !world->ledger_down; break;
+    case ACTION_LEDGER_FULL: world->ledger_full = !world->ledger_full; break;
+    case ACTION_LEDGER_REFUSE:
+        if (world->truth.id_count == 0) break;
+        /* Most often one that is on its way now. */
+        uint32_t near =
+            (uint32_t)dice_roll(&world->dice, world->truth.id_count < 8 ? world->truth.id_count : 8);
+        uint32_t index = (uint32_t)world->truth.id_count - 1 - near;
+        snprintf(id, sizeof id, "i%" PRIu32, index);
+        world->truth.ids[index].refusable = true;
+        fake_ledger_refuse(world->ledger, text_of(id));
+        break;
+    case ACTION_LEDGER_SAVE:
+        fake_ledger_snapshot_free(world->backup);
+        world->backup = fake_ledger_snapshot_take(world->ledger);
+        break;
+    case ACTION_LEDGER_RESTORE:
+        if (world->backup == NULL) break;
+        fake_ledger_snapshot_restore(world->ledger, world->backup);
+        check_ledger_anew(world);
+        break;
+    default: break;
+    }
+}
+
+static void start(struct world *world)
+{
+    struct process *process = &world->processes[dice_roll(&world->dice, world->swarm.processes)];
+    if (!process->running) process_start(process, world);
+}
+
+/* To the next thing that a worker waits for. */
+static void pass(struct world *world)
+{
+    int64_t most_us = dice_between(&world->dice, 1000, 5000000);
+    for (size_t i = 0; i < PROCESSES_MAX; i++) {
+        const struct process *process = &world->processes[i];
+        if (!process->running) continue;
+        int64_t wait_us = worker_deadline_us(process->driver.worker) - world->now_us;
+        if (wait_us < most_us) most_us = wait_us < 0 ? 0 : wait_us;
+    }
+    world_pass(world, most_us);
+}
+
+void world_act(struct world *world, enum action action)
+{
+    switch (action) {
+    case ACTION_PASS: pass(world); break;
+    case ACTION_PASS_LONG: world_pass(world, dice_between(&world->dice, 30, 1800) * 1000000); break;
+    case ACTION_LATE: late_arrive(world); break;
+    case ACTION_START: start(world); break;
+    default:
+        if (action >= ACTION_LEDGER_DOWN) {
+            act_on_ledger(world, action);
+        } else if (action >= ACTION_REDIS_DOWN) {
+            act_on_redis(world, action);
+        } else if (action >= ACTION_CUT) {
+            act_on_broker(world, action);
+        } else if (action >= ACTION_CREDIT && action <= ACTION_OPERATOR) {
+            act_of_operator(world, action);
+        } else if (action >= ACTION_SELL && action <= ACTION_PRODUCER_CRASH) {
+            act_of_producer(world, action);
+        } else {
+            act_on_process(world, action);
+        }
+    }
+}

@@ -1,0 +1,30 @@
+/* The rules. Each is checked where it could be broken, at the moment it is: when the broker forgets a
+ * message, when Redis changes, and after every step when the ledger has new rows. None asks the worker
+ * anything but its public view. */
+#ifndef BURSAR_TESTS_SIM_CHECK_H
+#define BURSAR_TESTS_SIM_CHECK_H
+
+#include "sim/world.h"
+
+/* Observers of the fakes; the context is the world. */
+void check_broker(void *context, enum fake_broker_event event, const char *queue,
+                  const struct delivery *message);
+void check_stock(void *context, const struct fake_stock_change *change);
+
+/* After every step: new rows are what they must be, old ones did not change, sums agree, memory is bounded.
+ */
+void check_step(struct world *world);
+void check_ledger(struct world *world);
+void check_sums(struct world *world);
+
+/* After a disaster the checkers take what is there for granted, from now on. */
+void check_redis_anew(struct world *world);
+void check_ledger_anew(struct world *world);
+
+/* Whether nothing is left to do for any worker. */
+bool check_is_drained(struct world *world, char *what, size_t size);
+
+/* At the end, drained and stopped. */
+void check_end(struct world *world);
+
+#endif

@@ -1,0 +1,128 @@
+/* What the broker forgets must be durable elsewhere; what is parked must deserve it. */
+#include "sim/check.h"
+
+#include "fake/fake_properties.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static const struct truth_row *row_of(const struct truth *truth, uint32_t id)
+{
+    return id == TRUTH_NONE || truth->ids[id].row == TRUTH_NONE ? NULL : &truth->rows[truth->ids[id].row];
+}
+
+/* The reason in the header that the worker added; PARK_NONE: it did not, the broker moved the message itself.
+ */
+static enum park_reason reason_of(struct text properties)
+{
+    struct text value = fake_properties_header(properties, "x-bursar-reason");
+    if (!text_is_present(value) || value.size < 5) return PARK_NONE;
+    struct text name = {value.data + 5, value.size - 5}; /* behind the kind and four bytes of length */
+    for (enum park_reason reason = PARK_NONE + 1; reason < TRUTH_REASON_COUNT; reason++) {
+        if (text_equal_string(name, park_reason_name(reason))) return reason;
+    }
+    return PARK_NONE;
+}
+
+/* Why a good item may be parked: the ledger says so. */
+static bool is_deserved(const struct truth *truth, const struct truth_item *item, enum park_reason reason)
+{
+    const struct truth_row *row = row_of(truth, item->id);
+    if (item->fault != PARK_NONE) return reason == item->fault;
+    if (reason == PARK_UNPROCESSABLE) return truth->ids[item->id].refusable;
+    if (reason != PARK_ID_CONFLICT) return false;
+    return truth->ledger_lost ||
+           (row != NULL && (row->amount != item->amount || row->budget != item->budget));
+}
+
+static void parked(struct world *world, const struct delivery *delivery)
+{
+    struct truth *truth = &world->truth;
+    struct truth_place place = truth_place_of(delivery->body);
+    enum park_reason reason = reason_of(delivery->properties);
+    if (place.message >= truth->message_count) {
+        world_violate(world, "parked-as-it-was", "the dead-letter queue holds a body that nobody published");
+        return;
+    }
+    struct truth_message *message = &truth->messages[place.message];
+    if (reason == PARK_NONE) return; /* moved by the broker: that is told apart */
+    if (message->fault != PARK_NONE || place.item == TRUTH_NONE) {
+        if (reason != message->fault)
+            world_violate(world, "parked-for-a-reason", "message %" PRIu32 " is parked as %s", place.message,
+                          park_reason_name(reason));
+        message->parked_as = reason;
+        return;
+    }
+    struct truth_item *item = &truth->items[message->first_item + place.item];
+    if (!is_deserved(truth, item, reason))
+        world_violate(world, "parked-for-a-reason", "item %" PRIu32 " of message %" PRIu32 " is parked as %s",
+                      place.item, place.message, park_reason_name(reason));
+    item->parked_as = reason;
+}
+
+static void count_park(struct world *world, enum park_reason reason, uint32_t message)
+{
+    struct truth *truth = &world->truth;
+    truth->parks_acknowledged[reason]++;
+    if (truth->parks_acknowledged[reason] > truth->parked_rows[reason] && !truth->ledger_lost)
+        world_violate(world, "parked-and-recorded",
+                      "message %" PRIu32 " is acknowledged as parked (%s) without its row in the ledger",
+                      message, park_reason_name(reason));
+}
+
+/* One outcome for each item: a row that says the same, or a place in the dead-letter queue. */
+static void check_item(struct world *world, uint32_t message, const struct truth_item *item)
+{
+    const struct truth_row *row = row_of(&world->truth, item->id);
+    bool booked =
+        item->fault == PARK_NONE && row != NULL && row->amount == item->amount && row->budget == item->budget;
+    if (booked || (item->fault == PARK_NONE && world->truth.ids[item->id].row_lost)) return;
+    if (item->parked_as == PARK_NONE) {
+        world_violate(world, "acknowledged-when-durable",
+                      "message %" PRIu32 " is acknowledged, and i%" PRIu32 " is neither booked nor parked",
+                      message, item->id);
+        return;
+    }
+    count_park(world, item->parked_as, message);
+}
+
+static void acknowledged(struct world *world, uint32_t index)
+{
+    /* The rows of the very commit that this acknowledges may not have been looked at yet. */
+    check_ledger(world);
+    const struct truth_message *message = &world->truth.messages[index];
+    if (message->fault != PARK_NONE) {
+        if (message->parked_as == PARK_NONE)
+            world_violate(world, "acknowledged-when-durable",
+                          "message %" PRIu32 " is unreadable, acknowledged and not parked", index);
+        else
+            count_park(world, message->parked_as, index);
+    }
+    for (size_t i = 0; i < message->item_count; i++)
+        check_item(world, index, &world->truth.items[message->first_item + i]);
+}
+
+void check_broker(void *context, enum fake_broker_event event, const char *queue,
+                  const struct delivery *delivery)
+{
+    struct world *world = context;
+    bool is_main = strcmp(queue, QUEUE) == 0;
+    if (event == FAKE_BROKER_BAD_TAG) {
+        world_violate(world, "tags", "a tag was acknowledged that the connection does not hold");
+        return;
+    }
+    if (!is_main) {
+        if (event == FAKE_BROKER_QUEUED) parked(world, delivery);
+        return;
+    }
+    struct truth_place place = truth_place_of(delivery->body);
+    if (place.message >= world->truth.message_count) return;
+    struct truth_message *message = &world->truth.messages[place.message];
+    if (event == FAKE_BROKER_QUEUED) {
+        message->queued++;
+        return;
+    }
+    message->gone++;
+    if (event == FAKE_BROKER_DEAD_LETTERED) message->given_up = true;
+    if (event == FAKE_BROKER_ACKNOWLEDGED) acknowledged(world, place.message);
+}

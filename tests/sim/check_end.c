@@ -1,0 +1,129 @@
+/* When all is mended: nothing is left over, and the books agree to the unit. */
+#include "sim/check.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+
+static bool because(char *what, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+static bool because(char *what, size_t size, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(what, size, format, arguments);
+    va_end(arguments);
+    return false;
+}
+
+/* Booked, and still pending in Redis: the clean-up must have found it. */
+static bool is_uncleared(const struct truth *truth, const struct truth_sale *sale)
+{
+    const struct truth_id *id = &truth->ids[sale->id];
+    if (sale->state != SALE_PENDING || id->row == TRUTH_NONE) return false;
+    const struct truth_row *row = &truth->rows[id->row];
+    if (row->budget != sale->budget) return false;
+    if (row->token == sale->token) return true;
+    /* A second deduction of the same purchase. Unpublished it is a crashed producer's; after a failover a
+     * repeat makes one at any time. */
+    return sale->published && !id->tainted && !truth->redis_lost && row->amount == sale->amount;
+}
+
+static bool is_booked_or_parked(const struct truth *truth, const struct truth_sale *sale)
+{
+    if (truth->ids[sale->id].row != TRUTH_NONE) return true;
+    for (size_t i = 0; i < truth->item_count; i++) {
+        const struct truth_item *item = &truth->items[i];
+        if (item->id == sale->id && item->parked_as != PARK_NONE) return true;
+    }
+    return false;
+}
+
+/* No message was dead-lettered by the broker that could have said so of the sale. */
+static bool was_given_up(const struct truth *truth, const struct truth_sale *sale)
+{
+    for (size_t m = 0; m < truth->message_count; m++) {
+        const struct truth_message *message = &truth->messages[m];
+        for (size_t i = 0; i < message->item_count; i++) {
+            if (truth->items[message->first_item + i].id == sale->id && message->given_up) return true;
+        }
+    }
+    return false;
+}
+
+bool check_is_drained(struct world *world, char *what, size_t size)
+{
+    const struct truth *truth = &world->truth;
+    size_t ready = fake_broker_ready(world->broker, QUEUE);
+    size_t held = fake_broker_unacknowledged(world->broker, QUEUE);
+    if (ready + held > 0) return because(what, size, "%zu messages are ready, %zu held", ready, held);
+    for (size_t i = 0; i < truth->row_count; i++) {
+        if (truth->rows[i].refund == REFUND_DUE)
+            return because(what, size, "the refund of i%" PRIu32 " is still due", truth->rows[i].id);
+    }
+    for (size_t i = 0; i < truth->sale_count; i++) {
+        if (is_uncleared(truth, &truth->sales[i]))
+            return because(what, size, "i%" PRIu32 " of b%" PRIu32 " is booked and still pending",
+                           truth->sales[i].id, truth->sales[i].budget);
+    }
+    struct ledger_stats stats;
+    struct error error;
+    if (ledger_stats(&world->operator.ledger.base, &stats, &error) != STATUS_OK || stats.credits_due > 0)
+        return because(what, size, "credits are still due");
+    if (world->operator.stage != OPERATOR_IDLE || world->late.count> 0)
+        return because(what, size, "a command or a late request is under way");
+    return true;
+}
+
+/* Nobody told another story of the budget's deductions, so that all its sums must match. */
+static bool is_untainted(const struct truth *truth, uint32_t budget)
+{
+    for (size_t i = 0; i < truth->item_count; i++) {
+        const struct truth_item *item = &truth->items[i];
+        if (item->budget == budget && item->id != TRUTH_NONE && truth->ids[item->id].tainted) return false;
+    }
+    for (size_t i = 0; i < truth->sale_count; i++) {
+        if (truth->sales[i].budget == budget && truth->ids[truth->sales[i].id].tainted) return false;
+    }
+    return true;
+}
+
+/* What settled in the ledger settled in Redis, but for what older producers took by hand. */
+static void check_books(struct world *world, uint32_t budget)
+{
+    const struct truth *truth = &world->truth;
+    int64_t without_token = 0;
+    for (size_t i = 0; i < truth->row_count; i++) {
+        const struct truth_row *row = &truth->rows[i];
+        if (row->budget == budget && row->state == DEDUCTION_SETTLED && row->token == 0)
+            without_token += row->amount;
+    }
+    const struct truth_budget *sums = &truth->budgets[budget];
+    if (sums->row_sum != sums->settled + without_token)
+        world_violate(world, "books-agree",
+                      "b%" PRIu32 ": the ledger settled %" PRId64 ", Redis %" PRId64 " and %" PRId64
+                      " without token",
+                      budget, sums->row_sum, sums->settled, without_token);
+}
+
+void check_end(struct world *world)
+{
+    const struct truth *truth = &world->truth;
+    for (uint32_t i = 0; i < truth->message_count; i++) {
+        const struct truth_message *message = &truth->messages[i];
+        if (message->gone != message->queued)
+            world_violate(world, "no-message-lost",
+                          "message %" PRIu32 " was queued %" PRIu32 " times and left %" PRIu32 " times", i,
+                          message->queued, message->gone);
+    }
+    for (size_t i = 0; i < truth->sale_count; i++) {
+        const struct truth_sale *sale = &truth->sales[i];
+        if (sale->published && !truth->queue_lost && !truth->ledger_lost &&
+            !is_booked_or_parked(truth, sale) && !was_given_up(truth, sale))
+            world_violate(world, "no-message-lost", "i%" PRIu32 " was published and is booked nowhere",
+                          sale->id);
+    }
+    if (truth->redis_lost || truth->ledger_lost) return;
+    for (uint32_t i = 0; i < world->swarm.budgets; i++) {
+        if (is_untainted(truth, i)) check_books(world, i);
+    }
+}

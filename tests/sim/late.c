@@ -1,0 +1,102 @@
+#include "sim/late.h"
+
+#include "base/memory.h"
+#include "sim/world.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static size_t item_size(enum late_kind kind)
+{
+    switch (kind) {
+    case LATE_SETTLE: return sizeof(struct stock_settlement);
+    case LATE_RELEASE:
+    case LATE_FORGET: return sizeof(struct stock_release);
+    case LATE_CREDIT: return sizeof(struct stock_credit);
+    case LATE_DEDUCT: return sizeof(struct stock_deduct);
+    case LATE_STATE: return sizeof(struct text);
+    }
+    return 0;
+}
+
+/* Every item begins with its texts: the budget's id, and but for a state the message's or credit's. */
+static size_t text_count(enum late_kind kind)
+{
+    return kind == LATE_STATE ? 1 : 2;
+}
+
+/* One allocation: the items, then the bytes of their texts. */
+static void *items_copy(enum late_kind kind, const void *items, size_t count)
+{
+    size_t size = item_size(kind), bytes = count * size;
+    for (size_t i = 0; i < count; i++) {
+        const struct text *texts = (const void *)((const char *)items + i * size);
+        for (size_t t = 0; t < text_count(kind); t++) bytes += texts[t].size;
+    }
+    char *copy = memory_alloc(bytes);
+    memcpy(copy, items, count * size);
+    char *to = copy + count * size;
+    for (size_t i = 0; i < count; i++) {
+        struct text *texts = (void *)(copy + i * size);
+        for (size_t t = 0; t < text_count(kind); t++) {
+            memcpy(to, texts[t].data, texts[t].size);
+            texts[t].data = to;
+            to += texts[t].size;
+        }
+    }
+    return copy;
+}
+
+bool late_add(struct world *world, enum late_kind kind, const void *items, size_t count,
+              enum budget_state state)
+{
+    struct late *late = &world->late;
+    if (late->count == LATE_MAX || count == 0) return false;
+    late->requests[late->count++] = (struct late_request){.kind = kind,
+                                                          .count = count,
+                                                          .items = items_copy(kind, items, count),
+                                                          .sent_at_us = world->now_us,
+                                                          .state = state};
+    return true;
+}
+
+static void carry_out(struct world *world, const struct late_request *request)
+{
+    struct stock *stock = fake_stock_port(world->stock);
+    struct error error;
+    int64_t now_us;
+    enum status ignored = STATUS_OK; /* nobody waits for the answer */
+    switch (request->kind) {
+    case LATE_SETTLE: ignored = stock_settle(stock, request->items, request->count, NULL, &error); break;
+    case LATE_RELEASE: ignored = stock_release(stock, request->items, request->count, &error); break;
+    case LATE_FORGET: ignored = stock_forget_guards(stock, request->items, request->count, &error); break;
+    case LATE_CREDIT: ignored = stock_credit(stock, request->items, request->count, &error); break;
+    case LATE_DEDUCT: ignored = stock_deduct(stock, request->items, request->count, &error); break;
+    case LATE_STATE:
+        ignored =
+            stock_state_set(stock, *(const struct text *)request->items, request->state, &now_us, &error);
+        break;
+    }
+    (void)ignored;
+}
+
+bool late_arrive(struct world *world)
+{
+    struct late *late = &world->late;
+    if (late->count == 0) return false;
+    size_t index = dice_roll(&world->dice, late->count);
+    struct late_request request = late->requests[index];
+    late->requests[index] = late->requests[--late->count];
+    bool in_time = world->now_us - request.sent_at_us <= LATE_AGE_MAX && !world->redis_down;
+    world_trace(world, "  late request %d of %zu items %s", (int)request.kind, request.count,
+                in_time ? "arrives" : "is lost");
+    if (in_time) carry_out(world, &request);
+    free(request.items);
+    return true;
+}
+
+void late_free(struct late *late)
+{
+    for (size_t i = 0; i < late->count; i++) free(late->requests[i].items);
+    late->count = 0;
+}

@@ -1,0 +1,154 @@
+#include "sim/ports.h"
+
+#include "sim/process.h"
+#include "sim/world.h"
+
+static enum status dead(struct error *error)
+{
+    return error_set(error, STATUS_RETRY, "the process is dead");
+}
+
+static enum call_fate fate_of(struct process *process)
+{
+    return process == NULL ? CALL_GOES : process_call(process);
+}
+
+/* The consumer. Its faults are the broker's own (world_broker_faults). */
+
+static struct sim_consumer *consumer_of(struct consumer *base)
+{
+    return (struct sim_consumer *)base;
+}
+
+static const struct sim_consumer *const_consumer_of(const struct consumer *base)
+{
+    return (const struct sim_consumer *)base;
+}
+
+static enum status sim_connect(struct consumer *base, struct error *error)
+{
+    struct sim_consumer *self = consumer_of(base);
+    return fate_of(self->process) == CALL_IS_DEAD ? dead(error) : consumer_connect(self->real, error);
+}
+
+static enum status sim_start(struct consumer *base, struct error *error)
+{
+    struct sim_consumer *self = consumer_of(base);
+    return fate_of(self->process) == CALL_IS_DEAD ? dead(error) : consumer_start(self->real, error);
+}
+
+static enum status sim_next(struct consumer *base, enum consumer_event *event, struct delivery *delivery,
+                            struct error *error)
+{
+    struct sim_consumer *self = consumer_of(base);
+    return self->process->dead ? dead(error) : consumer_next(self->real, event, delivery, error);
+}
+
+static enum status sim_acknowledge(struct consumer *base, uint64_t tag, bool multiple, struct error *error)
+{
+    struct sim_consumer *self = consumer_of(base);
+    if (fate_of(self->process) == CALL_IS_DEAD) return dead(error);
+    return consumer_acknowledge(self->real, tag, multiple, error);
+}
+
+static enum status sim_stop(struct consumer *base, struct error *error)
+{
+    struct sim_consumer *self = consumer_of(base);
+    return fate_of(self->process) == CALL_IS_DEAD ? dead(error) : consumer_stop(self->real, error);
+}
+
+static int sim_descriptor(const struct consumer *base)
+{
+    return consumer_descriptor(const_consumer_of(base)->real);
+}
+
+static enum status sim_keep_alive(struct consumer *base, struct error *error)
+{
+    struct sim_consumer *self = consumer_of(base);
+    return self->process->dead ? dead(error) : consumer_keep_alive(self->real, error);
+}
+
+static void sim_disconnect(struct consumer *base)
+{
+    struct sim_consumer *self = consumer_of(base);
+    if (!self->process->dead) consumer_disconnect(self->real);
+}
+
+static void sim_consumer_close(struct consumer *base)
+{
+    consumer_close(consumer_of(base)->real);
+}
+
+void sim_consumer_open(struct sim_consumer *consumer, struct world *world, struct process *process,
+                       size_t prefetch)
+{
+    static const struct consumer_ops ops = {
+        .connect = sim_connect,
+        .start = sim_start,
+        .next = sim_next,
+        .acknowledge = sim_acknowledge,
+        .stop = sim_stop,
+        .descriptor = sim_descriptor,
+        .keep_alive = sim_keep_alive,
+        .disconnect = sim_disconnect,
+        .close = sim_consumer_close,
+    };
+    *consumer = (struct sim_consumer){
+        .base.ops = &ops, .real = fake_consumer_open(world->broker, QUEUE, prefetch), .process = process};
+}
+
+/* The publisher. */
+
+static struct sim_publisher *publisher_of(struct publisher *base)
+{
+    return (struct sim_publisher *)base;
+}
+
+static enum status sim_publisher_connect(struct publisher *base, struct error *error)
+{
+    struct sim_publisher *self = publisher_of(base);
+    return fate_of(self->process) == CALL_IS_DEAD ? dead(error) : publisher_connect(self->real, error);
+}
+
+static enum status sim_publish(struct publisher *base, struct publication *publications, size_t count,
+                               struct error *error)
+{
+    struct sim_publisher *self = publisher_of(base);
+    if (fate_of(self->process) == CALL_IS_DEAD) {
+        for (size_t i = 0; i < count; i++) publications[i].outcome = PUBLICATION_NONE;
+        return dead(error);
+    }
+    return publisher_publish(self->real, publications, count, error);
+}
+
+static enum status sim_depth(struct publisher *base, struct text queue, int64_t *messages, int64_t *consumers,
+                             struct error *error)
+{
+    struct sim_publisher *self = publisher_of(base);
+    if (fate_of(self->process) == CALL_IS_DEAD) return dead(error);
+    return publisher_depth(self->real, queue, messages, consumers, error);
+}
+
+static enum status sim_initialise(struct publisher *base, struct error *error)
+{
+    struct sim_publisher *self = publisher_of(base);
+    return fate_of(self->process) == CALL_IS_DEAD ? dead(error) : publisher_initialise(self->real, error);
+}
+
+static void sim_publisher_close(struct publisher *base)
+{
+    publisher_close(publisher_of(base)->real);
+}
+
+void sim_publisher_open(struct sim_publisher *publisher, struct world *world, struct process *process)
+{
+    static const struct publisher_ops ops = {
+        .connect = sim_publisher_connect,
+        .publish = sim_publish,
+        .depth = sim_depth,
+        .initialise = sim_initialise,
+        .close = sim_publisher_close,
+    };
+    *publisher = (struct sim_publisher){
+        .base.ops = &ops, .real = fake_publisher_open(world->broker), .process = process};
+}

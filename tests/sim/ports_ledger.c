@@ -1,0 +1,114 @@
+#include "sim/ports.h"
+
+#include "sim/process.h"
+#include "sim/world.h"
+
+static struct sim_ledger *self_of(struct ledger *base)
+{
+    return (struct sim_ledger *)base;
+}
+
+/* Draws how the call goes; STATUS_OK: on to the fake, which then fails as it was told. */
+static enum status path(struct ledger *base, bool writes, struct error *error)
+{
+    struct sim_ledger *self = self_of(base);
+    struct world *world = self->world;
+    enum call_fate fate = self->process == NULL ? CALL_GOES : process_call(self->process);
+    if (fate == CALL_IS_DEAD) return error_set(error, STATUS_RETRY, "the process is dead");
+    if (world->ledger_down) return error_set(error, STATUS_RETRY, "the ledger is away");
+    if (world->ledger_full && writes) return error_set(error, STATUS_RETRY, "the disk is full");
+    if (fate == CALL_IS_LAST) return STATUS_OK;
+    static const struct {
+        enum chance chance;
+        enum fake_ledger_fault fault;
+    } faults[] = {{CHANCE_LEDGER_RETRY, FAKE_LEDGER_RETRY},
+                  {CHANCE_LEDGER_LOST_UNWRITTEN, FAKE_LEDGER_LOST_UNWRITTEN},
+                  {CHANCE_LEDGER_LOST_WRITTEN, FAKE_LEDGER_LOST_WRITTEN},
+                  {CHANCE_LEDGER_CONFIG, FAKE_LEDGER_CONFIG}};
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+        if (!world_chance(world, faults[i].chance)) continue;
+        fake_ledger_fail(world->ledger, faults[i].fault, 0, 1);
+        break;
+    }
+    return STATUS_OK;
+}
+
+#define READS  false
+#define WRITES true
+/* One call: sim_NAME asks the wire, then the fake's ledger_NAME. */
+#define CALL(name, writes, parameters, ...)                                                                  \
+    static enum status sim_##name parameters                                                                 \
+    {                                                                                                        \
+        enum status status = path(base, writes, error);                                                      \
+        return status == STATUS_OK ? ledger_##name(self_of(base)->real, __VA_ARGS__) : status;               \
+    }
+
+CALL(initialise, WRITES, (struct ledger * base, struct error *error), error)
+CALL(ping, READS, (struct ledger * base, struct error *error), error)
+CALL(settle, WRITES,
+     (struct ledger * base, struct batch *batch, size_t first, size_t count, struct error *error), batch,
+     first, count, error)
+CALL(record_parked, WRITES,
+     (struct ledger * base, const struct parked_row *rows, size_t count, struct error *error), rows, count,
+     error)
+CALL(debts_fetch, READS,
+     (struct ledger * base, struct debt_cursor *cursor, struct arena *arena, struct debt *debts,
+      size_t capacity, size_t *count, struct error *error),
+     cursor, arena, debts, capacity, count, error)
+CALL(debts_mark, WRITES, (struct ledger * base, const struct debt *debts, size_t count, struct error *error),
+     debts, count, error)
+CALL(deductions_find, READS,
+     (struct ledger * base, const struct text *ids, size_t count, struct arena *arena,
+      struct ledger_deduction *rows, struct error *error),
+     ids, count, arena, rows, error)
+CALL(budget_create, WRITES,
+     (struct ledger * base, const struct ledger_budget *budget, struct text credit_id, struct error *error),
+     budget, credit_id, error)
+CALL(budget_credit, WRITES,
+     (struct ledger * base, struct text budget_id, struct text credit_id, int64_t amount, bool *applied,
+      struct error *error),
+     budget_id, credit_id, amount, applied, error)
+CALL(credit_mark, WRITES,
+     (struct ledger * base, struct text budget_id, struct text credit_id, struct error *error), budget_id,
+     credit_id, error)
+CALL(budget_state_set, WRITES,
+     (struct ledger * base, struct text budget_id, enum budget_state state, int64_t closed_at_us,
+      struct error *error),
+     budget_id, state, closed_at_us, error)
+CALL(budget_find, READS,
+     (struct ledger * base, struct text budget_id, struct arena *arena, struct ledger_budget *budget,
+      bool *found, struct error *error),
+     budget_id, arena, budget, found, error)
+CALL(budgets_list, READS,
+     (struct ledger * base, struct text after_id, struct arena *arena, struct ledger_budget *budgets,
+      size_t capacity, size_t *count, struct error *error),
+     after_id, arena, budgets, capacity, count, error)
+CALL(stats, READS, (struct ledger * base, struct ledger_stats *stats, struct error *error), stats, error)
+
+static void sim_close(struct ledger *base)
+{
+    ledger_close(self_of(base)->real);
+}
+
+void sim_ledger_open(struct sim_ledger *ledger, struct world *world, struct process *process)
+{
+    static const struct ledger_ops ops = {
+        .initialise = sim_initialise,
+        .ping = sim_ping,
+        .settle = sim_settle,
+        .record_parked = sim_record_parked,
+        .debts_fetch = sim_debts_fetch,
+        .debts_mark = sim_debts_mark,
+        .deductions_find = sim_deductions_find,
+        .budget_create = sim_budget_create,
+        .budget_credit = sim_budget_credit,
+        .credit_mark = sim_credit_mark,
+        .budget_state_set = sim_budget_state_set,
+        .budget_find = sim_budget_find,
+        .budgets_list = sim_budgets_list,
+        .stats = sim_stats,
+        .close = sim_close,
+    };
+    *ledger = (struct sim_ledger){
+        .base.ops = &ops, .real = fake_ledger_open(world->ledger), .world = world, .process = process};
+}

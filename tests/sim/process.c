@@ -1,0 +1,152 @@
+#include "sim/process.h"
+
+#include "sim/check.h"
+#include "sim/world.h"
+
+#include <assert.h>
+#include <string.h>
+
+static void give_job(void *context, enum hand hand, struct job *job)
+{
+    struct process *process = context;
+    assert(process->given[hand] == NULL && !process->done[hand] && "a hand does one job at a time");
+    process->given[hand] = job;
+}
+
+static void say(void *context, const struct note *note)
+{
+    const struct process *process = context;
+    world_trace(process->world, "  says %s %lld %s", note->event, (long long)note->number, note->detail);
+}
+
+void process_start(struct process *process, struct world *world)
+{
+    assert(!process->running);
+    *process = (struct process){.world = world, .running = true};
+    metrics_init(&process->metrics);
+    sim_consumer_open(&process->consumer, world, process, world->swarm.settings.prefetch);
+    sim_publisher_open(&process->publisher, world, process);
+    sim_stock_open(&process->stock, world, process);
+    sim_ledger_open(&process->ledger, world, process);
+    process->context = (struct job_context){
+        .ledger = &process->ledger.base,
+        .stock = &process->stock.base,
+        .publisher = &process->publisher.base,
+        .dead_letter_exchange = TEXT_LITERAL(DEAD_LETTER_EXCHANGE),
+        .dead_letter_queue = TEXT_LITERAL(DEAD_LETTER_QUEUE),
+        .queue = TEXT_LITERAL(QUEUE),
+        .routing_key = TEXT_LITERAL(ROUTING_KEY),
+        .clock = &world->clock.base,
+        .metrics = &process->metrics,
+    };
+    struct driver_options options = {
+        .consumer = &process->consumer.base,
+        .clock = &world->clock.base,
+        .metrics = &process->metrics,
+        .give_job = give_job,
+        .say = say,
+        .context = process,
+    };
+    driver_begin(&process->driver, &options, &world->swarm.settings);
+}
+
+/* Ends it for good; the broker takes back what its connections hold. */
+static void process_end(struct process *process)
+{
+    process->running = false;
+    process->dead = false;
+    consumer_close(&process->consumer.base);
+    publisher_close(&process->publisher.base);
+    ledger_close(&process->ledger.base);
+    driver_finish(&process->driver);
+    job_context_free(&process->context);
+}
+
+void process_kill(struct process *process)
+{
+    world_trace(process->world, "  killed");
+    process_end(process);
+}
+
+enum call_fate process_call(struct process *process)
+{
+    if (process->dead) return CALL_IS_DEAD;
+    if (process->calls_left == 0 || --process->calls_left > 0) return CALL_GOES;
+    process->dead = true;
+    return dice_roll(&process->world->dice, 2) == 0 ? CALL_IS_LAST : CALL_IS_DEAD;
+}
+
+void process_stop(struct process *process)
+{
+    if (process->stopping) return;
+    process->stopping = true;
+    driver_step(&process->driver, (struct event){.kind = EVENT_STOP});
+}
+
+void process_reload(struct process *process)
+{
+    struct worker_settings settings = process->world->swarm.settings;
+    settings.batch_max = 1 + dice_roll(&process->world->dice, 2 * settings.batch_max);
+    settings.retry_max_us = dice_between(&process->world->dice, 1, 30) * 1000000;
+    driver_step(&process->driver, (struct event){.kind = EVENT_SETTINGS, .settings = &settings});
+}
+
+/* Nothing may grow beyond what the settings allow: one message more than the memory, one batch of confirmed
+ * parks more than the window. */
+static void check_bounds(const struct process *process)
+{
+    struct worker_view view;
+    worker_observe(process->driver.worker, &view);
+    const struct worker_settings *settings = &process->world->swarm.settings;
+    if (view.held > settings->prefetch)
+        world_violate(process->world, "bounded-memory", "%zu deliveries held, prefetch is %zu", view.held,
+                      settings->prefetch);
+    if (view.held_bytes > settings->memory_max + 65536)
+        world_violate(process->world, "bounded-memory", "%zu bytes held, memory_max is %zu", view.held_bytes,
+                      settings->memory_max);
+    if (view.parks > 64 * settings->prefetch + 256)
+        world_violate(process->world, "bounded-memory", "%zu parks wait, prefetch is %zu", view.parks,
+                      settings->prefetch);
+}
+
+bool process_turn(struct process *process, size_t deliveries)
+{
+    struct driver *driver = &process->driver;
+    struct worker_view before, view;
+    worker_observe(driver->worker, &before);
+    driver_step(driver, (struct event){.kind = EVENT_CLOCK});
+    driver_read(driver, deliveries);
+    driver_effects(driver);
+    worker_observe(driver->worker, &view);
+    process->world->events += 1 + view.deliveries - before.deliveries;
+    check_bounds(process);
+    if (process->dead || driver->stopped) process_end(process);
+    return true;
+}
+
+bool process_job_run(struct process *process, enum hand hand)
+{
+    struct job *job = process->given[hand];
+    if (job == NULL) return false;
+    /* A publisher waits out an alarm; now and then its patience is up before. */
+    bool waits = hand == HAND_PUBLISHER && job->kind == JOB_PARK && process->world->alarm;
+    if (waits && dice_roll(&process->world->dice, 8) > 0) return false;
+    job_run(&process->context, job);
+    check_ledger(process->world); /* before a budget changes under the new rows */
+    process->given[hand] = NULL;
+    process->done[hand] = true;
+    process->world->events++;
+    world_trace(process->world, "  job %d: %s%s%s", (int)job->kind, status_name(job->status),
+                job->status == STATUS_OK ? "" : ": ", job->status == STATUS_OK ? "" : job->error.text);
+    if (process->dead) process_end(process);
+    return true;
+}
+
+bool process_job_done(struct process *process, enum hand hand)
+{
+    if (!process->done[hand]) return false;
+    process->done[hand] = false;
+    driver_job_done(&process->driver, hand);
+    process->world->events++;
+    return true;
+}

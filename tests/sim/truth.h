@@ -1,0 +1,113 @@
+/* What really happened in a history: every deduction that Redis made, every message that the broker took,
+ * every row that the ledger wrote, as seen at the systems themselves and never through the worker. The
+ * checkers (check.h) hold the worker to it. */
+#ifndef BURSAR_TESTS_SIM_TRUTH_H
+#define BURSAR_TESTS_SIM_TRUTH_H
+
+#include "core/deduction.h"
+#include "core/message.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define TRUTH_NONE         UINT32_MAX
+#define TRUTH_BUDGETS_MAX  8 /* those of the swarm, and two that the ledger does not know */
+#define TRUTH_REASON_COUNT (PARK_UNPROCESSABLE + 1)
+
+/* One deduction with a token. */
+struct truth_sale {
+    uint32_t id, budget;
+    int64_t amount, token;
+    enum sale_state { SALE_PENDING, SALE_SETTLED, SALE_RELEASED, SALE_FORGOTTEN } state;
+    bool published;  /* a message that says the truth about it was confirmed */
+    uint32_t before; /* the sale with the same id before this one; TRUTH_NONE: none */
+};
+
+/* A message id: "i17" is the 17th. */
+struct truth_id {
+    bool tainted;     /* messages say different things of it, or not the truth */
+    bool old;         /* an older producer used it, without a token */
+    bool refusable;   /* the ledger refused its row at some time */
+    uint32_t sale;    /* the newest; TRUTH_NONE: none */
+    uint32_t row;     /* in the ledger; TRUTH_NONE: none */
+    bool row_lost;    /* it had a row before the ledger was restored */
+    uint32_t refunds; /* how often it was given back without a pending entry */
+};
+
+/* One deduction that a message asks to book. */
+struct truth_item {
+    uint32_t id;            /* TRUTH_NONE: none, or none that is valid */
+    enum park_reason fault; /* PARK_NONE: it can be booked */
+    uint32_t budget;
+    int64_t amount, token;
+    enum park_reason parked_as; /* in the dead-letter queue; PARK_NONE: it is not */
+};
+
+struct truth_message {
+    size_t first_item, item_count;
+    enum park_reason fault; /* of the whole message */
+    enum park_reason parked_as;
+    uint32_t queued, gone; /* copies that the queue took, and that it forgot */
+    bool given_up;         /* the broker itself moved a copy to the dead-letter queue */
+};
+
+/* A row as it was seen last. */
+struct truth_row {
+    uint32_t id, budget;
+    int64_t amount, token;
+    enum deduction_state state;
+    enum deduction_reason reason;
+    enum refund_state refund;
+};
+
+struct truth_budget {
+    int64_t row_sum; /* of settled rows */
+    /* Redis's own numbers, counted from what it did */
+    int64_t credited, deducted, settled, released;
+    int64_t
+        by_hand; /* taken from `left` without a script, less what was given back without a pending entry */
+    bool unlimited;
+};
+
+struct truth {
+    struct truth_sale *sales;
+    size_t sale_count, sale_capacity;
+    struct truth_id *ids;
+    size_t id_count, id_capacity;
+    struct truth_item *items;
+    size_t item_count, item_capacity;
+    struct truth_message *messages;
+    size_t message_count, message_capacity;
+    struct truth_row *rows;
+    size_t row_count, row_capacity;
+    size_t parked_rows_seen;
+    uint64_t parked_rows[TRUTH_REASON_COUNT], parks_acknowledged[TRUTH_REASON_COUNT];
+    struct truth_budget budgets[TRUTH_BUDGETS_MAX];
+    /* Disasters that lose what a system had promised to keep: some rules do not hold across them. */
+    bool redis_lost, ledger_lost, queue_lost;
+};
+
+void truth_free(struct truth *truth);
+
+uint32_t truth_id_new(struct truth *truth);
+uint32_t truth_sale_add(struct truth *truth, const struct truth_sale *sale);
+uint32_t truth_message_add(struct truth *truth, enum park_reason fault);
+struct truth_item *truth_item_add(struct truth *truth, uint32_t message, const struct truth_item *item);
+struct truth_row *truth_row_add(struct truth *truth, const struct truth_row *row);
+
+/* The sale of this id and budget with this token; NULL: there was none. */
+struct truth_sale *truth_sale_find(struct truth *truth, uint32_t id, uint32_t budget, int64_t token);
+
+/* The number in "i17" or "b3"; TRUTH_NONE for any other text. */
+uint32_t truth_number(struct text name, char letter);
+
+/* Which message, and which of its items, a body holds, in the queue or the dead-letter queue. Every body
+ * carries both (message_body.h). */
+struct truth_place {
+    uint32_t message;
+    uint32_t item; /* index within the message; TRUTH_NONE: all of it */
+};
+struct truth_place truth_place_of(struct text body);
+
+#endif
