@@ -25,7 +25,6 @@ struct worker *worker_new(const struct worker_settings *settings, int64_t now_us
     worker->filling = &worker->batches[0];
     worker->parks_waiting_end = &worker->parks_waiting;
     worker->parks_confirmed_end = &worker->parks_confirmed;
-    worker->sweep_wanted = true; /* what a crash before this start left behind */
     worker->queue_ready = -1;
     worker->dead_lettered = -1;
     worker->refunds_due = -1;

@@ -25,8 +25,9 @@ static void ledger_ping_done(struct worker *worker, const struct job *job)
     }
 }
 
-/* What came back may be another Redis, or an older state of this one (a failover, a dump): entries that were
- * cleared long ago are pending again, and only a clean-up finds them. */
+/* At the start, what a crash left behind is still pending. And what came back may be another Redis, or an
+ * older state of this one (a failover, a dump): entries that were cleared long ago are pending again. Only a
+ * clean-up finds either. */
 static void stock_ping_done(struct worker *worker, const struct job *job)
 {
     if (job->status != STATUS_OK) {

@@ -107,6 +107,18 @@ static void redis_failover(struct world *world)
     for (size_t i = 0; i < PROCESSES_MAX; i++) world->processes[i].redis_broken = true;
 }
 
+static void redis_raise(struct world *world)
+{
+    char budget[8];
+    uint32_t number = any_budget(world);
+    snprintf(budget, sizeof budget, "b%" PRIu32, number);
+    struct fake_stock_totals totals = fake_stock_totals(world->stock, text_of(budget));
+    if (!totals.has_left || totals.left == TOTAL_UNLIMITED) return;
+    int64_t more = dice_between(&world->dice, 1, world->swarm.total_max);
+    fake_stock_set_left(world->stock, text_of(budget), totals.left + more);
+    world->truth.budgets[number].by_hand -= more;
+}
+
 static void act_on_redis(struct world *world, enum action action)
 {
     char budget[8];
@@ -121,6 +133,7 @@ static void act_on_redis(struct world *world, enum action action)
         snprintf(budget, sizeof budget, "b%" PRIu32, any_budget(world));
         fake_stock_lose_left(world->stock, text_of(budget));
         break;
+    case ACTION_REDIS_RAISE: redis_raise(world); break;
     case ACTION_REDIS_CLOCK:
         world->redis_us = dice_between(&world->dice, -5000000, 5000000);
         world_pass(world, 0);

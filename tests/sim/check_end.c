@@ -56,6 +56,9 @@ bool check_is_drained(struct world *world, char *what, size_t size)
     size_t ready = fake_broker_ready(world->broker, QUEUE);
     size_t held = fake_broker_unacknowledged(world->broker, QUEUE);
     if (ready + held > 0) return because(what, size, "%zu messages are ready, %zu held", ready, held);
+    for (size_t i = 0; i < PROCESSES_MAX; i++) {
+        if (!process_is_idle(&world->processes[i])) return because(what, size, "worker %zu is at work", i);
+    }
     for (size_t i = 0; i < truth->row_count; i++) {
         if (truth->rows[i].refund == REFUND_DUE)
             return because(what, size, "the refund of i%" PRIu32 " is still due", truth->rows[i].id);
@@ -105,6 +108,19 @@ static void check_books(struct world *world, uint32_t budget)
                       budget, sums->row_sum, sums->settled, without_token);
 }
 
+/* Every top-up that the ledger knows has reached Redis. */
+static void check_credits(struct world *world)
+{
+    for (size_t i = 0; i < fake_ledger_budget_count(world->ledger); i++) {
+        const struct ledger_budget *budget = &fake_ledger_budget(world->ledger, i)->budget;
+        uint32_t number = truth_number(budget->id, 'b');
+        int64_t credited = world->truth.budgets[number].credited;
+        if (budget->total != TOTAL_UNLIMITED && budget->total != credited)
+            world_violate(world, "credits-applied", "b%" PRIu32 ": Redis got %" PRId64 " of %" PRId64, number,
+                          credited, budget->total);
+    }
+}
+
 void check_end(struct world *world)
 {
     const struct truth *truth = &world->truth;
@@ -123,6 +139,7 @@ void check_end(struct world *world)
                           sale->id);
     }
     if (truth->redis_lost || truth->ledger_lost) return;
+    check_credits(world);
     for (uint32_t i = 0; i < world->swarm.budgets; i++) {
         if (is_untainted(truth, i)) check_books(world, i);
     }

@@ -47,14 +47,17 @@ static void settled(struct world *world, uint32_t id, uint32_t budget, const str
                       "i%" PRIu32 " of b%" PRIu32 " is cleared for another deduction", id, budget);
 }
 
+/* `tainted`: somebody published another amount for the deduction, and the row says that one. */
 static bool may_release(const struct truth_row *row, const struct truth_sale *sale,
-                        enum release_outcome outcome)
+                        enum release_outcome outcome, bool tainted)
 {
     if (row == NULL || row->budget != sale->budget) return false;
     switch (outcome) {
     case RELEASE_REJECTED: return row->state == DEDUCTION_REJECTED;
     case RELEASE_VOIDED: return row->state == DEDUCTION_VOIDED;
-    case RELEASE_EXTRA: return row->state == DEDUCTION_SETTLED && row->token != sale->token;
+    case RELEASE_EXTRA:
+        return row->state == DEDUCTION_SETTLED && row->token != sale->token &&
+               (row->amount == sale->amount || tainted);
     }
     return false;
 }
@@ -67,7 +70,7 @@ static void released(struct world *world, uint32_t id, uint32_t budget,
     truth->budgets[budget].released += change->amount;
     if (sale == NULL) return;
     sale->state = SALE_RELEASED;
-    if (!truth->ledger_lost && !may_release(row_of(truth, id), sale, change->outcome))
+    if (!truth->ledger_lost && !may_release(row_of(truth, id), sale, change->outcome, truth->ids[id].tainted))
         world_violate(world, "refund-only-what-does-not-settle",
                       "i%" PRIu32 " of b%" PRIu32 " is given back as %s, and its row does not say so", id,
                       budget, release_outcome_name(change->outcome));

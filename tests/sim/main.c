@@ -10,7 +10,8 @@
 #include <time.h>
 
 static const char usage[] =
-    "usage: sim [--seed S] [--histories N] [--seconds T] [--trace] [--steps LIST] [--shrink] [--table]\n"
+    "usage: sim [--seed S] [--histories N] [--seconds T] [--trace] [--steps LIST] [--shrink] "
+    "[--first-failure] [--table]\n"
     "\n"
     "Runs N histories (default 1), with the seeds S, S+1, ... (default 1), or as many as T seconds allow. "
     "The same seed\n"
@@ -19,13 +20,14 @@ static const char usage[] =
     "  --trace       say on standard output what happens in each step\n"
     "  --steps LIST  only these steps happen, such as 1-17,40,52-60\n"
     "  --shrink      find a shorter history of the seed that breaks the same rule\n"
+    "  --first-failure  run no further than the first history that fails\n"
     "  --table       how often each thing happened, over all histories\n";
 
 struct options {
     uint64_t seed, histories;
     double seconds;
     const char *steps;
-    bool trace, shrink, table;
+    bool trace, shrink, first_failure, table;
 };
 
 static uint64_t number_of(const char *text)
@@ -39,15 +41,13 @@ static uint64_t number_of(const char *text)
 
 static struct options options_read(int count, char **arguments)
 {
-    static const struct option known[] = {{"seed", required_argument, NULL, 's'},
-                                          {"histories", required_argument, NULL, 'n'},
-                                          {"seconds", required_argument, NULL, 't'},
-                                          {"trace", no_argument, NULL, 'v'},
-                                          {"steps", required_argument, NULL, 'k'},
-                                          {"shrink", no_argument, NULL, 'm'},
-                                          {"table", no_argument, NULL, 'a'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {0}};
+    static const struct option known[] = {
+        {"seed", required_argument, NULL, 's'},    {"histories", required_argument, NULL, 'n'},
+        {"seconds", required_argument, NULL, 't'}, {"trace", no_argument, NULL, 'v'},
+        {"steps", required_argument, NULL, 'k'},   {"shrink", no_argument, NULL, 'm'},
+        {"first-failure", no_argument, NULL, 'f'}, {"table", no_argument, NULL, 'a'},
+        {"help", no_argument, NULL, 'h'},          {0},
+    };
     struct options options = {.seed = 1, .histories = 1};
     for (int option; (option = getopt_long(count, arguments, "", known, NULL)) != -1;) {
         switch (option) {
@@ -61,6 +61,7 @@ static struct options options_read(int count, char **arguments)
         case 'k': options.steps = optarg; break;
         case 'm': options.shrink = true; break;
         case 'a': options.table = true; break;
+        case 'f': options.first_failure = true; break;
         case 'h': fputs(usage, stdout); exit(0);
         default: fputs(usage, stderr); exit(64);
         }
@@ -126,6 +127,7 @@ int main(int count, char **arguments)
         if (outcome.violation.found) say_failure(history.seed, &outcome, options.steps);
         if (outcome.violation.found && options.shrink) shrink(&history, &outcome);
         free(keep);
+        if (outcome.violation.found && options.first_failure) options.histories = i;
         taken = seconds_now() - begun;
     }
     if (options.table) table_print(&sums);

@@ -11,6 +11,7 @@ static void give_job(void *context, enum hand hand, struct job *job)
     struct process *process = context;
     assert(process->given[hand] == NULL && !process->done[hand] && "a hand does one job at a time");
     process->given[hand] = job;
+    process->kinds[hand] = job->kind;
 }
 
 static void say(void *context, const struct note *note)
@@ -80,6 +81,7 @@ void process_stop(struct process *process)
 {
     if (process->stopping) return;
     process->stopping = true;
+    process->stop_at_us = process->world->now_us;
     driver_step(&process->driver, (struct event){.kind = EVENT_STOP});
 }
 
@@ -120,6 +122,11 @@ bool process_turn(struct process *process, size_t deliveries)
     worker_observe(driver->worker, &view);
     process->world->events += 1 + view.deliveries - before.deliveries;
     check_bounds(process);
+    bool in_time =
+        process->world->now_us < process->stop_at_us + process->world->swarm.settings.drain_timeout_us;
+    if (driver->stopped && in_time && view.held > 0)
+        world_violate(process->world, "drain-before-stop",
+                      "it stopped before its time with %zu deliveries held", view.held);
     if (process->dead || driver->stopped) process_end(process);
     return true;
 }
@@ -148,5 +155,26 @@ bool process_job_done(struct process *process, enum hand hand)
     process->done[hand] = false;
     driver_job_done(&process->driver, hand);
     process->world->events++;
+    return true;
+}
+
+bool process_is_idle(const struct process *process)
+{
+    if (!process->running) return true;
+    struct worker_view view;
+    worker_observe(process->driver.worker, &view);
+    if (view.held > 0 || view.parks > 0) return false;
+    if (!view.ledger_up || !view.stock_up) return false; /* something may wait for it */
+    for (enum hand hand = 0; hand < HAND_COUNT; hand++) {
+        if (process->given[hand] == NULL && !process->done[hand]) continue;
+        switch (process->kinds[hand]) {
+        case JOB_LEDGER_PING:
+        case JOB_LEDGER_STATS:
+        case JOB_DEBTS_FETCH:
+        case JOB_STOCK_PING:
+        case JOB_DEPTH: break;
+        default: return false;
+        }
+    }
     return true;
 }

@@ -12,7 +12,8 @@ struct process {
     bool dead;           /* it was killed in the middle of something: no call of it reaches anything */
     unsigned calls_left; /* until it dies so; 0: it does not */
     bool stopping;
-    bool redis_broken; /* its connection to Redis is gone, and it does not know yet */
+    int64_t stop_at_us; /* when it was asked to */
+    bool redis_broken;  /* its connection to Redis is gone, and it does not know yet */
     struct driver driver;
     struct job_context context;
     struct metrics metrics;
@@ -20,8 +21,9 @@ struct process {
     struct sim_publisher publisher;
     struct sim_stock stock;
     struct sim_ledger ledger;
-    struct job *given[HAND_COUNT]; /* not carried out yet */
-    bool done[HAND_COUNT];         /* carried out, not heard of yet */
+    struct job *given[HAND_COUNT];   /* not carried out yet */
+    bool done[HAND_COUNT];           /* carried out, not heard of yet */
+    enum job_kind kinds[HAND_COUNT]; /* of the latest job of each hand */
 };
 
 void process_start(struct process *process, struct world *world);
@@ -39,6 +41,9 @@ bool process_turn(struct process *process, size_t deliveries);
 /* The hand carries its job out; its end is heard later. False: it has none that it can do now. */
 bool process_job_run(struct process *process, enum hand hand);
 bool process_job_done(struct process *process, enum hand hand);
+
+/* Whether it holds nothing, and does no more than look whether there is something to do. */
+bool process_is_idle(const struct process *process);
 
 /* What a process asks before each call that leaves it. */
 enum call_fate {

@@ -35,6 +35,7 @@ const char *action_name(enum action action)
         [ACTION_REDIS_SAVE] = "redis-save",
         [ACTION_REDIS_FAILOVER] = "redis-failover",
         [ACTION_REDIS_LOSE_KEY] = "redis-lose-key",
+        [ACTION_REDIS_RAISE] = "redis-raise",
         [ACTION_REDIS_CLOCK] = "redis-clock",
         [ACTION_LEDGER_DOWN] = "ledger-down",
         [ACTION_LEDGER_FULL] = "ledger-full",
@@ -74,7 +75,7 @@ static const struct {
 } habits[ACTION_COUNT] = {
     [ACTION_TURN] = {240, 1000},        [ACTION_JOB_RUN] = {160, 1000},
     [ACTION_JOB_DONE] = {160, 1000},    [ACTION_PASS] = {60, 1000},
-    [ACTION_PASS_LONG] = {4, 300},      [ACTION_SELL] = {110, 1000},
+    [ACTION_PASS_LONG] = {8, 350},      [ACTION_SELL] = {110, 1000},
     [ACTION_PUBLISH] = {80, 1000},      [ACTION_PUBLISH_AGAIN] = {8, 500},
     [ACTION_GARBAGE] = {10, 500},       [ACTION_LIE] = {8, 250},
     [ACTION_SELL_OLD] = {12, 300},      [ACTION_PRODUCER_CRASH] = {3, 300},
@@ -87,10 +88,11 @@ static const struct {
     [ACTION_BROKER_DOWN] = {5, 250},    [ACTION_DLQ_FULL] = {6, 200},
     [ACTION_DLQ_DELETE] = {3, 150},     [ACTION_QUEUE_DELETE] = {1, 60},
     [ACTION_REDIS_DOWN] = {7, 300},     [ACTION_REDIS_SAVE] = {6, 150},
-    [ACTION_REDIS_FAILOVER] = {3, 150}, [ACTION_REDIS_LOSE_KEY] = {1, 50},
-    [ACTION_REDIS_CLOCK] = {2, 80},     [ACTION_LEDGER_DOWN] = {7, 300},
-    [ACTION_LEDGER_FULL] = {5, 200},    [ACTION_LEDGER_REFUSE] = {6, 250},
-    [ACTION_LEDGER_SAVE] = {3, 60},     [ACTION_LEDGER_RESTORE] = {1, 60},
+    [ACTION_REDIS_FAILOVER] = {3, 900}, [ACTION_REDIS_LOSE_KEY] = {1, 50},
+    [ACTION_REDIS_RAISE] = {6, 350},    [ACTION_REDIS_CLOCK] = {2, 80},
+    [ACTION_LEDGER_DOWN] = {7, 300},    [ACTION_LEDGER_FULL] = {5, 200},
+    [ACTION_LEDGER_REFUSE] = {6, 250},  [ACTION_LEDGER_SAVE] = {3, 60},
+    [ACTION_LEDGER_RESTORE] = {1, 900},
 };
 
 static void draw_weights(struct swarm *swarm, struct dice *dice)
@@ -101,14 +103,15 @@ static void draw_weights(struct swarm *swarm, struct dice *dice)
         unsigned weight = habits[action].weight * 16 >> dice_roll(dice, 5);
         swarm->weights[action] = exists ? weight : 0;
     }
-    if (swarm->weights[ACTION_REDIS_FAILOVER] == 0) swarm->weights[ACTION_REDIS_SAVE] = 0;
-    if (swarm->weights[ACTION_LEDGER_RESTORE] == 0) swarm->weights[ACTION_LEDGER_SAVE] = 0;
+    /* What is restored must have been saved. */
+    if (swarm->weights[ACTION_REDIS_SAVE] == 0) swarm->weights[ACTION_REDIS_FAILOVER] = 0;
+    if (swarm->weights[ACTION_LEDGER_SAVE] == 0) swarm->weights[ACTION_LEDGER_RESTORE] = 0;
 }
 
 static void draw_chances(struct swarm *swarm, struct dice *dice)
 {
     for (enum chance chance = 0; chance < CHANCE_COUNT; chance++) {
-        static const unsigned levels[] = {0, 0, 0, 4, 15, 60};
+        static const unsigned levels[] = {0, 0, 0, 5, 20, 80, 250};
         swarm->chances[chance] = levels[dice_roll(dice, sizeof levels / sizeof *levels)];
     }
     swarm->chances[CHANCE_LEDGER_CONFIG] /= 4;
@@ -129,7 +132,7 @@ struct swarm swarm_draw(uint64_t seed)
         .done_window_s = dice_between(&dice, 120, 900),
         .total_max = dice_permille(&dice, 500) ? 40 : 4000,
         .amount_max = dice_permille(&dice, 500) ? 3 : 50,
-        .id_again = dice_permille(&dice, 400) ? 100 : 0,
+        .id_again = dice_permille(&dice, 400) ? (unsigned)dice_roll(&dice, 500) : 0,
         .hot = dice_permille(&dice, 500) ? 800 : 0,
         .batch = dice_permille(&dice, 400) ? (unsigned)dice_roll(&dice, 600) : 0,
         .unlimited = dice_permille(&dice, 300) ? 400 : 0,

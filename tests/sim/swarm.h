@@ -40,6 +40,7 @@ enum action {
     ACTION_REDIS_SAVE,     /* the replica, or the dump, is as Redis is now */
     ACTION_REDIS_FAILOVER, /* the replica, or the dump, takes Redis's place */
     ACTION_REDIS_LOSE_KEY,
+    ACTION_REDIS_RAISE,   /* somebody raises the stock by hand: more is sold than there is */
     ACTION_REDIS_CLOCK,   /* the clock of Redis jumps */
     ACTION_LEDGER_DOWN,   /* begins or ends */
     ACTION_LEDGER_FULL,   /* begins or ends: reads go on, writes fail */

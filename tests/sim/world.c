@@ -153,7 +153,9 @@ static void run_steps(struct world *world, const struct history *history)
         if (history->keep != NULL && (step > history->keep_count || !history->keep[step - 1])) continue;
         world->step = step;
         world->dice = dice_of(world->seed, step);
-        world_pass(world, dice_between(&world->dice, 0, world->swarm.pause_max_us));
+        /* Often nothing passes, for what happens at one instant is a case of its own. */
+        if (dice_roll(&world->dice, 4) > 0)
+            world_pass(world, dice_between(&world->dice, 0, world->swarm.pause_max_us));
         enum action action = draw_action(world);
         world_trace(world, "%zu %lld %s", step, (long long)world->now_us, action_name(action));
         world->actions[action]++;

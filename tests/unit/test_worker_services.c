@@ -48,6 +48,24 @@ static void with_redis_away_bookings_go_on_and_the_clean_up_follows(void **state
     assert_true(story.sweeps > sweeps);
 }
 
+/* It may be another one: after a failover, or from a dump, entries that were cleared long ago are pending again. */
+static void a_redis_that_comes_back_is_cleaned_up(void **state)
+{
+    (void)state;
+    size_t sweeps = story.sweeps;
+    story.stock = STATUS_RETRY;
+    for (size_t i = 0; i < 600 && view().stock_up; i++) { /* until a walk over the debts notices */
+        story.debts_due++;
+        story_run(&story, 1);
+    }
+    assert_false(view().stock_up);
+    assert_int_equal(view().tells_dropped, 0);
+    story.stock = STATUS_OK;
+    story_run(&story, 600);
+    assert_true(view().stock_up);
+    assert_int_equal(story.sweeps, sweeps + 1);
+}
+
 /* Redis goes away for a moment while it is told of a deduction, so that a clean-up follows. */
 static void provoke_clean_up(void)
 {
@@ -244,6 +262,7 @@ int main(void)
         STORY(with_the_ledger_away_everything_is_kept_and_nothing_returned),
         STORY(without_a_ledger_nothing_is_fetched),
         STORY(with_redis_away_bookings_go_on_and_the_clean_up_follows),
+        STORY(a_redis_that_comes_back_is_cleaned_up),
         STORY(the_clean_up_resolves_what_the_ledger_knows),
         STORY(a_refused_slice_does_not_end_the_clean_up),
         STORY(a_spoilt_budget_does_not_keep_the_clean_up_running),
