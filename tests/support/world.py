@@ -117,9 +117,10 @@ class World:
             section, name = key.split(".")
             text = json.dumps(value) if not isinstance(value, bool) else str(value).lower()
             sections.setdefault(section, []).append(f"  {name} = {text};")
-        with open(self.config, "w") as file:
+        with open(self.config + ".new", "w") as file:
             for section, lines in sections.items():
                 file.write(f"{section}: {{\n" + "\n".join(lines) + "\n};\n")
+        os.replace(self.config + ".new", self.config)  # whoever reads it meanwhile never sees half of it
 
     def run(self, *words, status=0, input=None, environment=None):
         """A bursar command; its standard output. `status` None: any."""
