@@ -1,7 +1,7 @@
 """Bugs to plant: each is one small change that a tired programmer could make, and the tests that must catch it.
 
-(name, file, text as it stands, text with the bug, tests as ctest -R takes them). A text that is not found exactly once is an error:
-the plant has gone stale and must be written anew."""
+(name, file, text as it stands, text with the bug, tests as ctest -R takes them; "thread" where they need ThreadSanitizer's build). A text that
+is not found exactly once is an error: the plant has gone stale and must be written anew."""
 
 UNIT, LEDGER, STOCK, MESSAGES, FAULTS = ("unit.test_worker(_services)?$", "contract.test_ledger", "contract.test_stock|integration.test_scripts",
                                          "integration.test_messages", "integration.test_faults")
@@ -63,4 +63,13 @@ PLANTS = [
     # The scripts
     ("deduct again for a known id", "scripts/redis/deduct.lua", "if pending then", "if false then", STOCK),
     ("refund whatever the token", "scripts/redis/release.lua", "if pending_token ~= token then", "if not pending_token then", STOCK),
+    # The threads
+    ("look at the worker without its mutex", "src/worker/loop.c",
+     "    pthread_mutex_lock(&loop->mutex);\n    *view = loop->view;\n    pthread_mutex_unlock(&loop->mutex);\n",
+     "    *view = loop->view;\n", "threads.load", "thread"),
+    ("hand over new settings without the mutex", "src/worker/loop.c",
+     "    pthread_mutex_lock(&loop->mutex);\n    loop->reload = *settings;\n    loop->reload.prefetch = loop->options.settings.prefetch;\n"
+     "    loop->reload_asked = true;\n    pthread_mutex_unlock(&loop->mutex);\n",
+     "    loop->reload = *settings;\n    loop->reload.prefetch = loop->options.settings.prefetch;\n    loop->reload_asked = true;\n",
+     "threads.load", "thread"),
 ]
