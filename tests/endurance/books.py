@@ -8,7 +8,7 @@ import threading
 
 BUDGETS = 50
 TIGHT = 2                # the last budgets: Redis has far more stock than the ledger's total, so that the ledger rejects and refunds
-TOTAL, TIGHT_TOTAL = 10**12, 1000
+TOTAL, TIGHT_TOTAL = 10**12, 100
 PLACES = 1 << 16         # deductions in a slice, at most
 UNKNOWN, WENT_IN, REFUSED = 0, 1, 2
 

@@ -135,8 +135,8 @@ def draw(rows, marks, title, subtitle):
     def mib(column):
         return by_life(rows, lambda row: row[column] and row[column] / 1024)
     chart.panel("Memory", "MiB, of the worker", [("resident", "#1565c0", mib("rss_kib")), ("of that, its own", "#90a4ae", mib("anonymous_kib"))])
-    chart.panel("Descriptors", "and threads, of the worker", [("descriptors", "#2e7d32", by_life(rows, lambda row: row["descriptors"])),
-                                                             ("threads", "#8d6e63", by_life(rows, lambda row: row["threads"]))])
+    chart.panel("Descriptors", "and threads", [("descriptors", "#2e7d32", by_life(rows, lambda row: row["descriptors"])),
+                                               ("threads", "#8d6e63", by_life(rows, lambda row: row["threads"]))])
     chart.panel("Load", "units a second", [("published", "#ef6c00", rates(rows, "published_units")),
                                            ("settled", "#00838f", rates(rows, "settled_units"))])
     chart.panel("Backlog", "messages", [("ready", "#6a1b9a", [(row["seconds"], row["ready"]) for row in rows]),

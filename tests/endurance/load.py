@@ -1,5 +1,6 @@
 """Producers at a steady rate. Each goes on through every fault, repeating what it has no answer for under the same id, as a good producer does."""
 import json
+import logging
 import os
 import random
 import subprocess
@@ -13,6 +14,8 @@ import redis
 from books import REFUSED, WENT_IN
 from campaign import UNREADABLE
 from world import SCRIPTS
+
+logging.getLogger("pika").setLevel(logging.CRITICAL)  # a broker that is away is no news here
 
 DIRECT_SIZE = 100    # deductions in a batch message
 BAD_ITEM_EVERY = 10  # batch messages

@@ -4,7 +4,7 @@ import statistics
 CEILING_KIB = 160 * 1024      # of every life: the page cache of 64 MiB, what is held, and as much again
 FLAT_SECONDS_MIN = 1800       # a shorter life is still filling its page cache, so its memory is only held to the ceiling
 GROWTH_MAX = 0.02             # from the median of the second quarter of a life to the median of its last quarter
-SLOPE_KIB_AN_HOUR_MAX = 1024  # over the second, third and last quarter
+SLOPE_KIB_AN_HOUR_MAX = 2048  # over the second, third and last quarter; at 1,000 a second half a byte a deduction
 SAMPLES_MIN = 8               # in a life that is judged at all
 
 
@@ -60,8 +60,11 @@ def judge(rows, long_life_wanted=False):
         wrong.append("no life of the worker was long enough to tell whether its memory is flat")
     for life, of in judged.items():
         line = judge_memory(life, [(row["seconds"], row["rss_kib"]) for row in of], wrong)
+        is_short = of[-1]["seconds"] - of[0]["seconds"] < FLAT_SECONDS_MIN
         for what in ("descriptors", "threads"):
-            early, late = (statistics.median_low(values) for values in quarters([(row["seconds"], row[what]) for row in of]))
+            second, last = quarters([(row["seconds"], row[what]) for row in of])
+            # A connection may be away for half of a short life's quarter.
+            early, late = max(second) if is_short else statistics.median_low(second), statistics.median_low(last)
             line += f"; {what} {early} and {late}"
             if late > early:
                 wrong.append(f"life {life}: {what} rose from {early} to {late}")
