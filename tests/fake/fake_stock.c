@@ -1,10 +1,14 @@
 #include "fake/fake_stock.h"
 
+#include "base/memory.h"
 #include "core/amount.h"
 #include "core/identifier.h"
 #include "fake/fake_stock_private.h"
 
-#define SCAN_SLICE 100
+#include <stdlib.h>
+
+#define SCAN_SLICE       100
+#define SETTLE_GROUP_MAX 1000
 
 static struct fake_stock *fake_of(struct stock *stock)
 {
@@ -61,34 +65,82 @@ static enum status fake_ping(struct stock *stock, struct error *error)
     return fate.status == STATUS_UNKNOWN ? STATUS_RETRY : fate.status;
 }
 
+/* The items of one budget from `first` on that were not taken before, as many as one call of settle.lua gets;
+ * a bad item is left out. Returns how many. */
+static size_t take_group(const struct stock_settlement *items, size_t first, size_t end, bool *taken,
+                         const struct stock_settlement **group, bool *refused, struct error *error)
+{
+    size_t count = 0;
+    for (size_t i = first; i < end && count < SETTLE_GROUP_MAX; i++) {
+        const struct stock_settlement *item = &items[i];
+        if (taken[i] || !text_equal(item->budget_id, items[first].budget_id)) continue;
+        taken[i] = true;
+        if (message_id_is_valid(item->message_id) && amount_is_valid(item->deducted_at_us)) {
+            group[count++] = item;
+        } else {
+            *refused = true;
+            error_set(error, STATUS_REFUSED, "a bad id or token");
+        }
+    }
+    return count;
+}
+
+static bool is_repeat(const struct stock_settlement **group, size_t index)
+{
+    for (size_t i = 0; i < index; i++) {
+        if (text_equal(group[i]->message_id, group[index]->message_id) &&
+            group[i]->deducted_at_us == group[index]->deducted_at_us)
+            return true;
+    }
+    return false;
+}
+
+/* One call of settle.lua, and what the observer hears of it. */
+static enum status settle_group(struct fake_stock *fake, struct fake_budget *budget,
+                                const struct stock_settlement **group, size_t count, int64_t *cleared,
+                                struct error *error)
+{
+    int64_t amounts[SETTLE_GROUP_MAX];
+    for (size_t i = 0; i < count; i++)
+        amounts[i] = pending_amount(budget, group[i]->message_id, group[i]->deducted_at_us);
+    enum status status =
+        fake_budget_settle(budget, fake->now_us, fake->window_us, group, count, cleared, error);
+    for (size_t i = 0; i < count && status == STATUS_OK && fake->observer != NULL; i++) {
+        if (amounts[i] == 0 || is_repeat(group, i)) continue;
+        tell(fake, (struct fake_stock_change){.kind = FAKE_STOCK_SETTLED,
+                                              .budget_id = group[i]->budget_id,
+                                              .id = group[i]->message_id,
+                                              .amount = amounts[i],
+                                              .deducted_at_us = group[i]->deducted_at_us});
+    }
+    return status;
+}
+
 static enum status fake_settle(struct stock *stock, const struct stock_settlement *items, size_t count,
                                int64_t *cleared, struct error *error)
 {
     struct fake_stock *fake = fake_of(stock);
     struct fate fate = draw_fate(fake, count, error);
+    bool *taken = memory_alloc_zero(count + 1, sizeof *taken);
+    const struct stock_settlement **group = memory_alloc_zero(count + 1, sizeof *group);
     int64_t cleared_count = 0;
     bool refused = false;
     for (size_t i = 0; i < fate.done; i++) {
+        if (taken[i]) continue;
         struct fake_budget *budget;
-        bool was_pending = false;
-        int64_t amount = 0;
+        int64_t group_cleared = 0;
+        size_t size = take_group(items, i, fate.done, taken, group, &refused, error);
+        if (size == 0) continue;
         enum status status = reach_budget(fake, items[i].budget_id, &budget, error);
         if (status == STATUS_OK) {
-            amount = pending_amount(budget, items[i].message_id, items[i].deducted_at_us);
-            status =
-                fake_budget_settle(budget, fake->now_us, fake->window_us, &items[i], &was_pending, error);
-        }
-        if (status == STATUS_OK && was_pending) {
-            tell(fake, (struct fake_stock_change){.kind = FAKE_STOCK_SETTLED,
-                                                  .budget_id = items[i].budget_id,
-                                                  .id = items[i].message_id,
-                                                  .amount = amount,
-                                                  .deducted_at_us = items[i].deducted_at_us});
+            status = settle_group(fake, budget, group, size, &group_cleared, error);
         }
         if (status != STATUS_OK) refused = true;
-        if (was_pending && i < fate.answered) cleared_count++;
+        cleared_count += group_cleared;
     }
-    if (cleared != NULL) *cleared = cleared_count;
+    free(taken);
+    free((void *)(uintptr_t)group);
+    if (cleared != NULL) *cleared = fate.answered > 0 ? cleared_count : 0;
     return fate.status == STATUS_OK && refused ? STATUS_REFUSED : fate.status;
 }
 

@@ -51,6 +51,22 @@ void fake_stock_set_observer(struct fake_stock *fake, fake_stock_observer *obser
 /* The stock key is gone, and nothing else. */
 void fake_stock_lose_left(struct fake_stock *fake, struct text budget_id);
 
+/* The six keys of a budget, in the order the scripts take them. */
+enum fake_stock_key {
+    FAKE_STOCK_LEFT,
+    FAKE_STOCK_PENDING,
+    FAKE_STOCK_DONE_0,
+    FAKE_STOCK_DONE_1,
+    FAKE_STOCK_META,
+    FAKE_STOCK_CREDITS,
+};
+
+/* One key is gone, as after DEL, and nothing else. */
+void fake_stock_lose(struct fake_stock *fake, struct text budget_id, enum fake_stock_key key);
+
+/* All six are gone, whatever they held. */
+void fake_stock_lose_budget(struct fake_stock *fake, struct text budget_id);
+
 /* Makes the stock key by hand, as an older producer does. */
 void fake_stock_set_left(struct fake_stock *fake, struct text budget_id, int64_t left);
 
@@ -81,5 +97,11 @@ struct fake_stock_totals {
     size_t guard_count;
 };
 struct fake_stock_totals fake_stock_totals(const struct fake_stock *fake, struct text budget_id);
+
+/* Shows every field of a budget's keys as Redis would hold it; the stock key has one field without name. A
+ * total of 0 and the state `active` are not shown: to have never been written is the same. */
+typedef void fake_stock_visitor(void *context, enum fake_stock_key key, struct text field, const char *value);
+void fake_stock_visit(const struct fake_stock *fake, struct text budget_id, fake_stock_visitor *visit,
+                      void *context);
 
 #endif

@@ -3,7 +3,6 @@
 #include "base/memory.h"
 #include "core/amount.h"
 #include "core/identifier.h"
-#include "core/limits.h"
 
 #include <stdlib.h>
 
@@ -66,6 +65,18 @@ static bool is_numeric(const struct fake_budget *budget)
     return budget->has_left && budget->left != TOTAL_UNLIMITED;
 }
 
+/* The scripts never write this, but others may: the scripts that count with it refuse. */
+static bool left_is_spoilt(const struct fake_budget *budget)
+{
+    return is_numeric(budget) && (budget->left < 0 || budget->left > AMOUNT_MAX);
+}
+
+/* Whether a pending entry was written by no script. */
+static bool is_planted(const struct map_entry *pending)
+{
+    return pending != NULL && pending->amount == 0;
+}
+
 static const struct map_entry *find_done(const struct fake_budget *budget, struct text id)
 {
     const struct map_entry *entry = map_find(&budget->done[budget->generation], id);
@@ -75,13 +86,14 @@ static const struct map_entry *find_done(const struct fake_budget *budget, struc
 enum status fake_budget_deduct(struct fake_budget *budget, int64_t now_us, struct stock_deduct *item,
                                struct error *error)
 {
-    if (budget->corrupt) return refuse(budget, "a key of another type", error);
     item->left = STOCK_LEFT_NONE;
     item->deducted_at_us = 0;
     item->result = DEDUCT_INVALID;
     if (!message_id_is_valid(item->message_id) || !amount_is_valid(item->amount)) return STATUS_OK;
+    if (budget->corrupt) return refuse(budget, "a key of another type", error);
     const struct map_entry *known = map_find(&budget->pending, item->message_id);
     bool refunded = false;
+    if (is_planted(known)) return refuse(budget, "a pending entry without amount", error);
     if (known == NULL) {
         known = find_done(budget, item->message_id);
         refunded = known != NULL && known->outcome != PENDING_SETTLED;
@@ -98,6 +110,7 @@ enum status fake_budget_deduct(struct fake_budget *budget, int64_t now_us, struc
     if (!budget->has_left) return STATUS_OK;
     item->result = DEDUCT_CLOSED;
     if (budget->state != BUDGET_ACTIVE) return STATUS_OK;
+    if (left_is_spoilt(budget)) return refuse(budget, "the stock key is out of range", error);
     item->result = DEDUCT_INSUFFICIENT;
     if (would_overflow(budget->deducted, item->amount)) return STATUS_OK;
     if (is_numeric(budget) && budget->left < item->amount) return STATUS_OK;
@@ -130,6 +143,7 @@ enum status fake_budget_credit(struct fake_budget *budget, struct stock_credit *
     bool is_unlimited = budget->has_left ? budget->left == TOTAL_UNLIMITED : budget->unlimited;
     if (!is_new && unlimited != is_unlimited)
         return refuse(budget, "a number and unlimited do not mix", error);
+    if (!unlimited && left_is_spoilt(budget)) return refuse(budget, "the stock key is out of range", error);
     if (would_overflow(budget->credited, amount) ||
         (is_numeric(budget) && would_overflow(budget->left, amount))) {
         return refuse(budget, "the sum would pass 2^53-1", error);
@@ -154,6 +168,7 @@ enum status fake_budget_query(const struct fake_budget *budget, struct stock_que
     enum status status = check(budget, item->message_id, error);
     if (status != STATUS_OK) return status;
     const struct map_entry *entry = map_find(&budget->pending, item->message_id);
+    if (is_planted(entry)) return refuse(budget, "a pending entry without amount", error);
     item->state = PENDING_PENDING;
     if (entry == NULL) {
         entry = find_done(budget, item->message_id);
@@ -164,9 +179,9 @@ enum status fake_budget_query(const struct fake_budget *budget, struct stock_que
     return STATUS_OK;
 }
 
-static const struct map_entry *find_pending(const struct fake_budget *budget, struct text id, int64_t token)
+static struct map_entry *find_pending(const struct fake_budget *budget, struct text id, int64_t token)
 {
-    const struct map_entry *entry = map_find(&budget->pending, id);
+    struct map_entry *entry = map_find(&budget->pending, id);
     return entry != NULL && entry->deducted_at_us == token ? entry : NULL;
 }
 
@@ -196,20 +211,38 @@ static void finish(struct fake_budget *budget, int64_t now_us, int64_t window_us
     done->outcome = (int)outcome;
 }
 
-enum status fake_budget_settle(struct fake_budget *budget, int64_t now_us, int64_t window_us,
-                               const struct stock_settlement *item, bool *cleared, struct error *error)
+/* Marks what is pending of the items, each once, and sums it up; false: the sum would pass 2^53-1. */
+static bool mark_settled(struct fake_budget *budget, const struct stock_settlement *const *items,
+                         size_t count, int64_t *sum)
 {
-    *cleared = false;
-    enum status status = check(budget, item->message_id, error);
-    if (status != STATUS_OK) return status;
-    if (!amount_is_valid(item->deducted_at_us)) return refuse(budget, "a bad token", error);
-    const struct map_entry *entry = find_pending(budget, item->message_id, item->deducted_at_us);
-    if (entry == NULL) return STATUS_OK;
-    if (would_overflow(budget->settled, entry->amount))
-        return refuse(budget, "the sum would pass 2^53-1", error);
-    budget->settled += entry->amount;
-    finish(budget, now_us, window_us, item->message_id, *entry, PENDING_SETTLED);
-    *cleared = true;
+    *sum = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct map_entry *entry = find_pending(budget, items[i]->message_id, items[i]->deducted_at_us);
+        if (entry == NULL || entry->marked) continue;
+        entry->marked = true;
+        if (would_overflow(*sum, entry->amount)) return false;
+        *sum += entry->amount;
+    }
+    return !would_overflow(budget->settled, *sum);
+}
+
+enum status fake_budget_settle(struct fake_budget *budget, int64_t now_us, int64_t window_us,
+                               const struct stock_settlement *const *items, size_t count, int64_t *cleared,
+                               struct error *error)
+{
+    int64_t sum;
+    *cleared = 0;
+    bool fits = mark_settled(budget, items, count, &sum);
+    for (size_t i = 0; i < count; i++) {
+        struct map_entry *entry = find_pending(budget, items[i]->message_id, items[i]->deducted_at_us);
+        if (entry == NULL) continue; /* or finished: an id that stands twice counts once */
+        entry->marked = false;
+        if (!fits) continue;
+        finish(budget, now_us, window_us, items[i]->message_id, *entry, PENDING_SETTLED);
+        ++*cleared;
+    }
+    if (!fits) return refuse(budget, "the sum would pass 2^53-1", error);
+    budget->settled += sum;
     return STATUS_OK;
 }
 
@@ -220,6 +253,7 @@ static enum status give_back(struct fake_budget *budget, int64_t now_us, int64_t
     static const enum pending_state outcomes[] = {[RELEASE_REJECTED] = PENDING_REJECTED,
                                                   [RELEASE_VOIDED] = PENDING_VOIDED,
                                                   [RELEASE_EXTRA] = PENDING_SETTLED};
+    if (left_is_spoilt(budget)) return refuse(budget, "the stock key is out of range", error);
     if (would_overflow(budget->released, entry.amount) ||
         (is_numeric(budget) && would_overflow(budget->left, entry.amount))) {
         return refuse(budget, "the sum would pass 2^53-1", error);
@@ -244,8 +278,7 @@ enum status fake_budget_release(struct fake_budget *budget, int64_t now_us, int6
     return entry == NULL ? STATUS_OK : give_back(budget, now_us, window_us, item, *entry, error);
 }
 
-/* The name of a guard in `done`, where ids have no space. */
-static struct text guard_name(char *buffer, struct text id)
+struct text fake_guard_name(char buffer[static GUARD_NAME_SIZE_MAX], struct text id)
 {
     static const char prefix[] = "refund ";
     memcpy(buffer, prefix, sizeof prefix - 1);
@@ -253,18 +286,23 @@ static struct text guard_name(char *buffer, struct text id)
     return (struct text){buffer, sizeof prefix - 1 + id.size};
 }
 
-#define GUARD_NAME_SIZE_MAX (sizeof "refund " + MESSAGE_ID_SIZE_MAX)
-
 static bool was_given_back(const struct fake_budget *budget, struct text id, int64_t amount)
 {
     char buffer[GUARD_NAME_SIZE_MAX];
-    if (map_find(&budget->guards, id) != NULL || find_done(budget, guard_name(buffer, id)) != NULL)
+    if (map_find(&budget->guards, id) != NULL || find_done(budget, fake_guard_name(buffer, id)) != NULL)
         return true;
     for (int generation = 0; generation < 2; generation++) {
         const struct map_entry *done = map_find(&budget->done[generation], id);
         if (done != NULL && done->outcome != PENDING_SETTLED && done->amount == amount) return true;
     }
     return false;
+}
+
+static void guard_put(struct fake_budget *budget, const struct stock_release *item)
+{
+    struct map_entry *guard = map_put(&budget->guards, item->message_id);
+    guard->amount = item->amount;
+    guard->outcome = (int)item->outcome;
 }
 
 enum status fake_budget_refund_untracked(struct fake_budget *budget, int64_t now_us, int64_t window_us,
@@ -279,14 +317,15 @@ enum status fake_budget_refund_untracked(struct fake_budget *budget, int64_t now
     const struct map_entry *entry = map_find(&budget->pending, item->message_id);
     if (entry != NULL && entry->amount == item->amount) {
         status = give_back(budget, now_us, window_us, item, *entry, error);
-        if (status == STATUS_OK) map_put(&budget->guards, item->message_id)->amount = item->amount;
+        if (status == STATUS_OK) guard_put(budget, item);
         return status;
     }
     if (!budget->has_left) return STATUS_OK;
+    if (left_is_spoilt(budget)) return refuse(budget, "the stock key is out of range", error);
     if (is_numeric(budget) && would_overflow(budget->left, item->amount)) {
         return refuse(budget, "the sum would pass 2^53-1", error);
     }
-    map_put(&budget->guards, item->message_id)->amount = item->amount;
+    guard_put(budget, item);
     if (is_numeric(budget)) budget->left += item->amount;
     item->released = true;
     item->left = left_of(budget);
@@ -298,8 +337,10 @@ void fake_budget_forget_guard(struct fake_budget *budget, int64_t now_us, int64_
     const struct map_entry *guard = map_find(&budget->guards, id);
     if (guard == NULL) return;
     char buffer[GUARD_NAME_SIZE_MAX];
-    int64_t amount = guard->amount;
+    const struct map_entry moved = *guard;
     map_remove(&budget->guards, id);
     turn_generations(budget, now_us, window_us);
-    map_put(&budget->done[budget->generation], guard_name(buffer, id))->amount = amount;
+    struct map_entry *done = map_put(&budget->done[budget->generation], fake_guard_name(buffer, id));
+    done->amount = moved.amount;
+    done->outcome = moved.outcome;
 }

@@ -2,6 +2,7 @@
 #ifndef BURSAR_TESTS_FAKE_STOCK_BUDGET_H
 #define BURSAR_TESTS_FAKE_STOCK_BUDGET_H
 
+#include "core/limits.h"
 #include "fake/fake_stock_map.h"
 #include "port/stock.h"
 
@@ -24,6 +25,10 @@ struct fake_budget *fake_budget_new(struct text id);
 void fake_budget_free(struct fake_budget *budget);
 struct fake_budget *fake_budget_copy(const struct fake_budget *budget);
 
+/* The name of a guard in `done`, where ids have no space. */
+#define GUARD_NAME_SIZE_MAX (sizeof "refund " + MESSAGE_ID_SIZE_MAX)
+struct text fake_guard_name(char buffer[static GUARD_NAME_SIZE_MAX], struct text id);
+
 /* Each is the script of its name; STATUS_REFUSED stands for an error reply, and nothing has changed then. */
 enum status fake_budget_deduct(struct fake_budget *budget, int64_t now_us, struct stock_deduct *item,
                                struct error *error);
@@ -31,9 +36,10 @@ enum status fake_budget_credit(struct fake_budget *budget, struct stock_credit *
 enum status fake_budget_query(const struct fake_budget *budget, struct stock_query *item,
                               struct error *error);
 
-/* *cleared: whether the entry was pending with this token. */
+/* All of these items, which are valid, or none. *cleared: how many were pending with their token. */
 enum status fake_budget_settle(struct fake_budget *budget, int64_t now_us, int64_t window_us,
-                               const struct stock_settlement *item, bool *cleared, struct error *error);
+                               const struct stock_settlement *const *items, size_t count, int64_t *cleared,
+                               struct error *error);
 enum status fake_budget_release(struct fake_budget *budget, int64_t now_us, int64_t window_us,
                                 struct stock_release *item, struct error *error);
 enum status fake_budget_refund_untracked(struct fake_budget *budget, int64_t now_us, int64_t window_us,

@@ -23,6 +23,11 @@ static void add_budget(struct budgets *budgets, struct fake_budget *budget)
     map_put(&budgets->index, text_of(budget->id))->amount = (int64_t)budgets->count++;
 }
 
+const struct fake_budget *fake_stock_find(const struct fake_stock *fake, struct text id)
+{
+    return find_budget(&fake->budgets, id);
+}
+
 struct fake_budget *fake_stock_budget(struct fake_stock *fake, struct text id)
 {
     struct fake_budget *budget = find_budget(&fake->budgets, id);
@@ -104,7 +109,8 @@ void fake_stock_set_left(struct fake_stock *fake, struct text budget_id, int64_t
 
 void fake_stock_plant_pending(struct fake_stock *fake, struct text budget_id, struct text id)
 {
-    map_put(&fake_stock_budget(fake, budget_id)->pending, id);
+    struct map_entry *entry = map_put(&fake_stock_budget(fake, budget_id)->pending, id);
+    entry->amount = entry->deducted_at_us = 0; /* also where a script had written one */
 }
 
 void fake_stock_corrupt(struct fake_stock *fake, struct text budget_id)

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct map_entry {
@@ -13,6 +14,7 @@ struct map_entry {
     int64_t amount;
     int64_t deducted_at_us;
     int outcome;
+    bool marked; /* by one who goes through the map twice */
 };
 
 struct map {

@@ -27,4 +27,7 @@ extern const struct stock_ops fake_stock_ops;
 /* The budget of this id, made where it was never seen. Valid until a wipe or a restore. */
 struct fake_budget *fake_stock_budget(struct fake_stock *fake, struct text id);
 
+/* NULL: never seen. */
+const struct fake_budget *fake_stock_find(const struct fake_stock *fake, struct text id);
+
 #endif
