@@ -2,7 +2,7 @@
 """Throwaway Redis and RabbitMQ servers on free loopback ports, for tests, benchmarks and the quickstart.
 
 As a module:   with Redis() as redis, RabbitMQ() as rabbit: ... redis.url, rabbit.url
-As a command:  servers.py [--redis] [--rabbitmq] -- COMMAND ARG...
+As a command:  servers.py [--redis] [--redis-module FILE] [--rabbitmq] -- COMMAND ARG...
                runs COMMAND with BURSAR_TEST_REDIS_URL and BURSAR_TEST_AMQP_URL set and exits with its status.
 
 Only processes started here are ever ended, by pid. Nothing is left behind: data lives in a temporary folder.
@@ -200,6 +200,7 @@ class RabbitMQ(Server):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--redis", action="store_true")
+    parser.add_argument("--redis-module", metavar="FILE", help="a Redis that loads this module")
     parser.add_argument("--rabbitmq", action="store_true")
     parser.add_argument("command", nargs=argparse.REMAINDER)
     options = parser.parse_args()
@@ -208,8 +209,8 @@ def main():
     servers = []
     environment = dict(os.environ)
     try:
-        if options.redis:
-            servers.append(Redis())
+        if options.redis or options.redis_module:
+            servers.append(Redis(*(["--loadmodule", options.redis_module] if options.redis_module else [])))
             servers[-1].start()
             environment["BURSAR_TEST_REDIS_URL"] = servers[-1].url
         if options.rabbitmq:
