@@ -7,6 +7,9 @@
 #include <assert.h>
 #include <stdlib.h>
 
+/* Rows among which the last token is looked for. */
+#define STATS_NEWEST 1000
+
 struct fake_ledger {
     struct ledger base; /* first */
     struct fake_ledger_store *store;
@@ -121,6 +124,24 @@ static void budget_add_delta(struct fake_ledger_store *store, const struct batch
            (booked->budget.total == TOTAL_UNLIMITED ? AMOUNT_MAX : booked->budget.total));
 }
 
+/* As SQLite's length() counts. */
+static size_t text_characters(struct text text)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < text.size; i++) count += ((unsigned char)text.data[i] & 0xc0) != 0x80;
+    return count;
+}
+
+/* Why the table has no place for this row; NULL: it has. */
+static const char *row_objection(const struct fake_ledger_store *store, const struct deduction *deduction)
+{
+    if (deduction->deducted_at_us > AMOUNT_MAX) return "a token beyond 9007199254740991";
+    if (text_characters(deduction->user_id) > USER_ID_CHARACTERS_MAX) return "a user_id that is too long";
+    if (text_characters(deduction->meta) > META_SIZE_MAX) return "meta that is too long";
+    bool refused = text_is_present(store->refused_id) && text_equal(deduction->message_id, store->refused_id);
+    return refused ? "refused, as asked for" : NULL;
+}
+
 static enum status fake_settle(struct ledger *port, struct batch *batch, size_t first, size_t count,
                                struct error *error)
 {
@@ -131,9 +152,9 @@ static enum status fake_settle(struct ledger *port, struct batch *batch, size_t 
     settlement_decide(batch, first, count);
     for (size_t i = first; i < first + count; i++) {
         const struct batch_item *item = &batch->items[i];
-        if (!item_is_new(item) || !text_is_present(call.store->refused_id)) continue;
-        if (!text_equal(item->deduction.message_id, call.store->refused_id)) continue;
-        return error_set(error, STATUS_REFUSED, "ledger: booking a deduction: refused, as asked for");
+        const char *objection = item_is_new(item) ? row_objection(call.store, &item->deduction) : NULL;
+        if (objection == NULL) continue;
+        return error_set(error, STATUS_REFUSED, "ledger: booking a deduction: %s", objection);
     }
     for (size_t i = first; i < first + count; i++) {
         if (item_is_new(&batch->items[i])) item_book(call.store, &batch->items[i]);
@@ -240,7 +261,8 @@ static enum status fake_stats(struct ledger *port, struct ledger_stats *stats, s
     for (size_t i = 0; i < call.store->deduction_count; i++) {
         const struct fake_deduction *row = &call.store->deductions[i];
         stats->refunds_due += row->refund == REFUND_DUE;
-        if (row->deducted_at_us != 0) stats->last_deducted_at_us = row->deducted_at_us;
+        bool newest = call.store->deduction_count - i <= STATS_NEWEST;
+        if (newest && row->deducted_at_us != 0) stats->last_deducted_at_us = row->deducted_at_us;
     }
     for (size_t i = 0; i < call.store->credit_count; i++)
         stats->credits_due += !call.store->credits[i].applied;

@@ -36,6 +36,14 @@ struct fake_budget {
     int64_t closed_at_us;
 };
 
+struct fake_credit {
+    struct text budget_id;
+    struct text credit_id;
+    int64_t amount;
+    bool applied;
+    int64_t created_at_us;
+};
+
 struct fake_parked {
     struct text message_id;
     enum park_reason reason;
@@ -75,6 +83,8 @@ const struct fake_deduction *fake_ledger_deduction_find(const struct fake_ledger
                                                         struct text message_id);
 size_t fake_ledger_budget_count(const struct fake_ledger_store *store);
 const struct fake_budget *fake_ledger_budget(const struct fake_ledger_store *store, size_t index);
+size_t fake_ledger_credit_count(const struct fake_ledger_store *store);
+const struct fake_credit *fake_ledger_credit(const struct fake_ledger_store *store, size_t index);
 size_t fake_ledger_parked_count(const struct fake_ledger_store *store);
 const struct fake_parked *fake_ledger_parked(const struct fake_ledger_store *store, size_t index);
 

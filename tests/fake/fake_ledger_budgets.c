@@ -1,13 +1,35 @@
 #include "fake/fake_ledger_store.h"
 
+#include "core/identifier.h"
 #include "core/limits.h"
 
+#include <jansson.h>
 #include <string.h>
 
 static enum status refuse_budget(struct text budget_id, const char *why, struct error *error)
 {
     return error_set(error, STATUS_REFUSED, "ledger: budget " TEXT_FORMAT " %s", TEXT_ARGUMENTS(budget_id),
                      why);
+}
+
+static bool credit_id_fits(struct text credit_id)
+{
+    return credit_id.size >= 1 && credit_id.size <= MESSAGE_ID_SIZE_MAX;
+}
+
+/* What the tables check of themselves. */
+static const char *budget_objection(const struct ledger_budget *budget, struct text credit_id)
+{
+    if (!budget_id_is_valid(budget->id)) return "has no valid id";
+    if (budget->total != TOTAL_UNLIMITED && (budget->total < 0 || budget->total > AMOUNT_MAX))
+        return "has no valid total";
+    if (text_is_present(budget->ext_params)) {
+        json_t *json = json_loadb(budget->ext_params.data, budget->ext_params.size, 0, NULL);
+        bool object = json_is_object(json);
+        json_decref(json);
+        if (!object) return "has ext_params that are no JSON object";
+    }
+    return credit_id_fits(credit_id) ? NULL : "has no valid credit id";
 }
 
 enum status fake_ledger_budget_create(struct ledger *port, const struct ledger_budget *budget,
@@ -18,6 +40,8 @@ enum status fake_ledger_budget_create(struct ledger *port, const struct ledger_b
     if (status != STATUS_OK) return status;
     if (store_budget_find(call.store, budget->id) != NULL)
         return refuse_budget(budget->id, "exists already", error);
+    const char *objection = budget_objection(budget, credit_id);
+    if (objection != NULL) return refuse_budget(budget->id, objection, error);
     store_budget_add(call.store, budget);
     store_credit_add(call.store, budget->id, credit_id, budget->total);
     return call_end(&call, error);
@@ -47,6 +71,7 @@ enum status fake_ledger_budget_credit(struct ledger *port, struct text budget_id
         return call_end(&call, error);
     }
     const char *objection = credit_objection(budget, amount);
+    if (objection == NULL && !credit_id_fits(credit_id)) objection = "has no valid credit id";
     if (objection != NULL) return refuse_budget(budget_id, objection, error);
     store_credit_add(call.store, budget_id, credit_id, amount);
     budget->budget.total += amount;
@@ -74,7 +99,7 @@ enum status fake_ledger_budget_state_set(struct ledger *port, struct text budget
     if (status != STATUS_OK) return status;
     struct fake_budget *budget = store_budget_find(call.store, budget_id);
     if (budget == NULL) return refuse_budget(budget_id, "does not exist", error);
-    if (closed_at_us < 0 || (state == BUDGET_ACTIVE && closed_at_us != 0) ||
+    if (closed_at_us < 0 || closed_at_us > AMOUNT_MAX || (state == BUDGET_ACTIVE && closed_at_us != 0) ||
         (state == BUDGET_CLOSED && closed_at_us == 0)) {
         return refuse_budget(budget_id, "has no such time of closing", error);
     }

@@ -22,7 +22,9 @@ static void budget_add(struct fake_ledger_store *store, const struct fake_budget
 static void credit_add(struct fake_ledger_store *store, const struct fake_credit *credit)
 {
     store_credit_add(store, credit->budget_id, credit->credit_id, credit->amount);
-    store->credits[store->credit_count - 1].applied = credit->applied;
+    struct fake_credit *added = &store->credits[store->credit_count - 1];
+    added->applied = credit->applied;
+    added->created_at_us = credit->created_at_us;
 }
 
 static void parked_add(struct fake_ledger_store *store, const struct fake_parked *parked)

@@ -130,6 +130,7 @@ void store_credit_add(struct fake_ledger_store *store, struct text budget_id, st
         .budget_id = arena_copy(&store->arena, budget_id),
         .credit_id = arena_copy(&store->arena, credit_id),
         .amount = amount,
+        .created_at_us = store->now_us,
     };
 }
 
@@ -201,6 +202,17 @@ const struct fake_budget *fake_ledger_budget(const struct fake_ledger_store *sto
 {
     assert(index < store->budget_count);
     return &store->budgets[index];
+}
+
+size_t fake_ledger_credit_count(const struct fake_ledger_store *store)
+{
+    return store->credit_count;
+}
+
+const struct fake_credit *fake_ledger_credit(const struct fake_ledger_store *store, size_t index)
+{
+    assert(index < store->credit_count);
+    return &store->credits[index];
 }
 
 size_t fake_ledger_parked_count(const struct fake_ledger_store *store)

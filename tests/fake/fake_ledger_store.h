@@ -4,13 +4,6 @@
 
 #include "fake/fake_ledger.h"
 
-struct fake_credit {
-    struct text budget_id;
-    struct text credit_id;
-    int64_t amount;
-    bool applied;
-};
-
 struct fake_ledger_store {
     bool initialised;
     int64_t now_us;
