@@ -1,4 +1,5 @@
 #include "fake/fake_broker_private.h"
+#include "fake/fake_properties.h"
 
 #include "base/memory.h"
 
@@ -27,6 +28,7 @@ void fake_message_free(struct fake_message *message)
     buffer_free(&message->exchange);
     buffer_free(&message->routing_key);
     buffer_free(&message->properties);
+    buffer_free(&message->properties_again);
     buffer_free(&message->body);
     free(message);
 }
@@ -165,6 +167,9 @@ static void go_back(struct fake_consumer *consumer, struct fake_held *held)
         }
         fake_message_free(message);
     } else {
+        buffer_clear(&message->properties_again);
+        fake_properties_count_returns(text_of_buffer(&message->properties), message->returns,
+                                      &message->properties_again);
         fake_list_append(&queue->returned, message);
     }
     free(held);

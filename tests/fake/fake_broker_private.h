@@ -8,7 +8,8 @@
 struct fake_message {
     struct fake_message *next;
     struct buffer exchange, routing_key, properties, body; /* owned */
-    int64_t returns;                                       /* how often it went back unacknowledged */
+    struct buffer properties_again; /* owned; what it is given out with after it went back */
+    int64_t returns;                /* how often it went back unacknowledged */
 };
 
 struct fake_list {

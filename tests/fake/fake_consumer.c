@@ -12,11 +12,13 @@ static struct fake_consumer *self_of(struct consumer *base)
 
 void fake_message_view(const struct fake_message *message, struct delivery *delivery)
 {
+    const struct buffer *properties =
+        message->returns > 0 ? &message->properties_again : &message->properties;
     *delivery = (struct delivery){
         .redelivered = message->returns > 0,
         .exchange = {message->exchange.data, message->exchange.size},
         .routing_key = {message->routing_key.data, message->routing_key.size},
-        .properties = {message->properties.data, message->properties.size},
+        .properties = {properties->data, properties->size},
         .body = {message->body.data, message->body.size},
     };
     delivery->message_id = fake_properties_message_id(delivery->properties);

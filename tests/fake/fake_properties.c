@@ -1,6 +1,9 @@
 #include "fake/fake_properties.h"
 
+#include "base/memory.h"
+
 #include <stdint.h>
+#include <stdlib.h>
 
 enum {
     FIELD_CONTENT_TYPE,
@@ -159,6 +162,15 @@ static void render_headers(const struct publication *publication, struct text co
     }
 }
 
+static void append_fields(const struct fields *fields, struct buffer *out)
+{
+    unsigned flags = 0;
+    for (size_t i = 0; i < FIELD_COUNT; i++)
+        if (text_is_present(fields->values[i])) flags |= 0x8000u >> i;
+    append_number(out, flags, 2);
+    for (size_t i = 0; i < FIELD_COUNT; i++) buffer_append(out, fields->values[i]);
+}
+
 void fake_properties_render(const struct publication *publication, struct buffer *out)
 {
     struct fields fields;
@@ -183,15 +195,60 @@ void fake_properties_render(const struct publication *publication, struct buffer
     }
     if (publication->drop_message_id || publication->message_id.size > 255)
         fields.values[FIELD_MESSAGE_ID] = TEXT_NONE;
-
-    unsigned flags = 0;
-    for (size_t i = 0; i < FIELD_COUNT; i++)
-        if (text_is_present(fields.values[i])) flags |= 0x8000u >> i;
-    append_number(out, flags, 2);
-    for (size_t i = 0; i < FIELD_COUNT; i++) buffer_append(out, fields.values[i]);
+    append_fields(&fields, out);
     buffer_free(&headers);
     buffer_free(&table);
     buffer_free(&id);
+}
+
+struct entry {
+    struct text name, value;
+};
+
+/* Byte order, a shorter name before a longer one that begins with it. */
+static bool name_is_before(struct text a, struct text b)
+{
+    size_t size = a.size < b.size ? a.size : b.size;
+    int order = size == 0 ? 0 : memcmp(a.data, b.data, size);
+    return order != 0 ? order < 0 : a.size < b.size;
+}
+
+void fake_properties_count_returns(struct text properties, int64_t returns, struct buffer *out)
+{
+    static const char added[] = "x-delivery-count";
+    struct fields fields;
+    if (!read_fields(properties, &fields)) {
+        buffer_append(out, properties);
+        return;
+    }
+    struct buffer number = {0}, headers = {0}, table = {0};
+    buffer_append_string(&number, "l");
+    append_number(&number, (uint64_t)returns, 8);
+    struct text rest = table_content(fields.values[FIELD_HEADERS]);
+    struct entry entry = {text_of(added), {number.data, number.size}};
+    struct entry *entries = memory_alloc(sizeof *entries * (rest.size + 1));
+    size_t count = 0;
+    do {
+        size_t place = count++;
+        for (; place > 0 && name_is_before(entry.name, entries[place - 1].name); place--)
+            entries[place] = entries[place - 1];
+        entries[place] = entry;
+        do {
+            if (!next_entry(&rest, &entry.name, &entry.value)) entry.name = TEXT_NONE;
+        } while (text_equal_string(entry.name, added)); /* of an earlier life: replaced */
+    } while (text_is_present(entry.name));
+    for (size_t i = 0; i < count; i++) {
+        append_name(&headers, entries[i].name);
+        buffer_append(&headers, entries[i].value);
+    }
+    append_number(&table, headers.size, 4);
+    buffer_append(&table, (struct text){headers.data, headers.size});
+    fields.values[FIELD_HEADERS] = (struct text){table.data, table.size};
+    append_fields(&fields, out);
+    free(entries);
+    buffer_free(&number);
+    buffer_free(&headers);
+    buffer_free(&table);
 }
 
 struct text fake_properties_message_id(struct text properties)

@@ -9,6 +9,10 @@
 /* The properties that a publication goes out with, appended to `out`. */
 void fake_properties_render(const struct publication *publication, struct buffer *out);
 
+/* The properties as a quorum queue gives them out with a message that went back `returns` times: with the
+ * header x-delivery-count, the headers in the order of their names. Appended to `out`. */
+void fake_properties_count_returns(struct text properties, int64_t returns, struct buffer *out);
+
 /* The message id in encoded properties; absent where there is none or they cannot be read. */
 struct text fake_properties_message_id(struct text properties);
 

@@ -74,10 +74,10 @@ static enum status fake_publisher_depth(struct publisher *base, struct text name
         return error_set(error, STATUS_CONFIG, "fake broker: no queue '" TEXT_FORMAT "'",
                          TEXT_ARGUMENTS(name));
     *messages = (int64_t)fake_broker_ready(self->broker, queue->name);
-    *consumers = 0;
+    *consumers = 0; /* one that was stopped counts until nothing of it is unacknowledged */
     for (const struct fake_consumer *consumer = self->broker->consumers; consumer != NULL;
          consumer = consumer->next)
-        if (consumer->queue == queue && consumer->consuming) ++*consumers;
+        if (consumer->queue == queue && (consumer->consuming || consumer->held_count > 0)) ++*consumers;
     return STATUS_OK;
 }
 
