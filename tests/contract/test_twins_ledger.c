@@ -333,7 +333,7 @@ static void the_fake_answers_as_sqlite(void **state)
     static struct pair pair;
     void *fake = NULL, *real = NULL;
     (void)state;
-    pair = (struct pair){.twins = twins_begin(2000, 60000)};
+    pair = (struct pair){.twins = twins_begin(1500, 40000)};
     setup_fake(&fake);
     setup_sqlite(&real);
     pair.fake = fake;
