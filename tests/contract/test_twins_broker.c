@@ -107,11 +107,11 @@ static bool tag_is_known(const struct pair *pair, uint64_t tag)
 /* A tag that was read; now and then one that was acknowledged before, or never given out. */
 static void acknowledge(struct pair *pair)
 {
-    bool multiple = chance(&pair->twins, 40), wild = chance(&pair->twins, 5);
+    bool multiple = chance(&pair->twins, 40), wild = chance(&pair->twins, 8);
     if (pair->tag_count == 0 && !wild) return;
     uint64_t tag = wild ? 1 + roll(&pair->twins, (size_t)pair->tag_last + 1)
                         : pair->tags[roll(&pair->twins, pair->tag_count)];
-    if (tag > pair->tag_last) tag += 1000;
+    if (tag > pair->tag_last) tag += 1000; /* beyond what is on its way */
     twins_note(&pair->twins, "acknowledge %" PRIu64 "%s", tag, multiple ? " and before" : "");
     bool known = tag_is_known(pair, tag);
     SAME_STATUS(pair, consumer_acknowledge(pair->fake_consumer, tag, multiple, &pair->fake->error),

@@ -196,6 +196,13 @@ static void pass(struct pair *pair)
     world_redis(pair->real, "CLOCK.SET %lld", (long long)pair->now_us);
 }
 
+static void lose_key(struct pair *pair, const char *budget, enum fake_stock_key key)
+{
+    twins_note(&pair->twins, " '%s'", content_suffixes[key]);
+    fake_stock_lose(pair->fake->fake, text_of(budget), key);
+    world_redis(pair->real, "DEL budget:{%s}%s", budget, content_suffixes[key]);
+}
+
 /* What others do to the keys. */
 static void spoil(struct pair *pair)
 {
@@ -203,16 +210,17 @@ static void spoil(struct pair *pair)
     size_t budget = roll(&pair->twins, BUDGETS), kind = roll(&pair->twins, 24);
     const char *id = budget_ids[budget];
     twins_note(&pair->twins, "spoil %zu, %zu", budget, kind);
-    if (kind < 8 || pair->corrupt[budget]) {
+    if (kind < 5 || pair->corrupt[budget]) {
         fake_stock_lose_budget(pair->fake->fake, text_of(id));
         for (int key = 0; key < CONTENT_KEYS; key++)
             world_redis(pair->real, "DEL budget:{%s}%s", id, content_suffixes[key]);
         pair->corrupt[budget] = false;
+    } else if (kind < 10) { /* with its totals forgotten, more can be pending than a total holds */
+        lose_key(pair, id, FAKE_STOCK_META);
+        world_set_left(pair->fake, id, kind < 8 ? AMOUNT_MAX : -1);
+        world_set_left(pair->real, id, kind < 8 ? AMOUNT_MAX : -1);
     } else if (kind < 16) {
-        int key = kind < 12 ? FAKE_STOCK_META : (int)roll(&pair->twins, CONTENT_KEYS);
-        twins_note(&pair->twins, " '%s'", content_suffixes[key]);
-        fake_stock_lose(pair->fake->fake, text_of(id), (enum fake_stock_key)key);
-        world_redis(pair->real, "DEL budget:{%s}%s", id, content_suffixes[key]);
+        lose_key(pair, id, (enum fake_stock_key)roll(&pair->twins, CONTENT_KEYS));
     } else if (kind < 20) {
         int64_t left = lefts[roll(&pair->twins, sizeof lefts / sizeof lefts[0])];
         twins_note(&pair->twins, " %" PRId64, left);

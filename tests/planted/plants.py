@@ -5,6 +5,7 @@ is not found exactly once is an error: the plant has gone stale and must be writ
 
 UNIT, LEDGER, STOCK, MESSAGES, FAULTS = ("unit.test_worker(_services)?$", "contract.test_ledger", "contract.test_stock|integration.test_scripts",
                                          "integration.test_messages", "integration.test_faults")
+TWINS = "contract.test_twins_"
 
 PLANTS = [
     # Nothing is acknowledged before it is durable
@@ -72,4 +73,23 @@ PLANTS = [
      "    loop->reload_asked = true;\n    pthread_mutex_unlock(&loop->mutex);\n",
      "    loop->reload = *settings;\n    loop->reload.prefetch = loop->options.settings.prefetch;\n    loop->reload_asked = true;\n",
      "threads.load", "thread"),
+    # Where only the same operations on the fake and on the real thing tell
+    ("turn the generations a microsecond late", "scripts/redis/settle.lua",
+     "age < 0 or age >= window * 1000000 then", "age < 0 or age > window * 1000000 then", TWINS + "stock"),
+    ("take the last unit of the running total for too much", "scripts/redis/deduct.lua",
+     "if deducted + amount > AMOUNT_MAX or", "if deducted + amount >= AMOUNT_MAX or", TWINS + "stock"),
+    ("fake: settle an item that fits where the whole does not", "tests/fake/fake_stock_budget.c",
+     "    return !would_overflow(budget->settled, *sum);", "    return true;", TWINS + "stock"),
+    ("fake: drop one generation where both are too old", "tests/fake/fake_stock_budget.c",
+     "age >= 2 * window_us", "age > 2 * window_us", TWINS + "stock"),
+    ("mark a refund that nobody owes", "src/sqlite/statement.c",
+     "WHERE message_id = ?1 AND refund = 1", "WHERE message_id = ?1", TWINS + "ledger"),
+    ("fake: list no id that begins with another", "tests/fake/fake_ledger_budgets.c",
+     "(a.size > b.size) - (a.size < b.size)", "0", TWINS + "ledger"),
+    ("fake: count the credits of a deleted budget", "tests/fake/fake_ledger_budgets.c",
+     "    if (budget->budget.state == BUDGET_DELETED) return \"is deleted\";\n", "", TWINS + "ledger"),
+    ("fake: say that a message came back once more than it did", "tests/fake/fake_broker.c",
+     "message->returns,\n", "message->returns + 1,\n", TWINS + "broker"),
+    ("fake: forget a consumer that stopped and holds messages", "tests/fake/fake_publisher.c",
+     " || consumer->held_count > 0", "", TWINS + "broker"),
 ]
