@@ -200,7 +200,8 @@ static void delete_queue(struct pair *pair)
     world_delete_queue(pair->real, pair->real->queue);
     while (pair->connected && pair->consuming && read_one(pair)) continue;
     quiesce(pair);
-    lose_connection(pair); /* as the worker does, which then declares the queue again */
+    if (chance(&pair->twins, 50)) acknowledge(pair);
+    if (pair->connected) lose_connection(pair); /* as the worker does, which then declares the queue again */
     connect_both(pair);
 }
 
@@ -217,9 +218,9 @@ static void operate(struct pair *pair)
         read_some(pair);
     else if (kind < 82)
         acknowledge(pair);
-    else if (kind < 91)
+    else if (kind < 90)
         lose_connection(pair);
-    else if (kind < 94)
+    else if (kind < 95)
         stop_or_start(pair);
     else if (kind < 99)
         expect_nothing_more(pair);
@@ -293,7 +294,7 @@ static void the_fake_answers_as_rabbitmq(void **state)
 {
     static struct pair pair;
     (void)state;
-    pair = (struct pair){.twins = twins_begin(240, 6000)};
+    pair = (struct pair){.twins = twins_begin(180, 6000)};
     while (twins_next(&pair.twins)) {
         bool last = pair.twins.number % EPISODE_OPERATIONS == 0 || pair.twins.number == pair.twins.operations;
         if (pair.twins.number % EPISODE_OPERATIONS == 1) begin_episode(&pair);

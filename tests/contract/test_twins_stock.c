@@ -286,7 +286,7 @@ static void the_fake_answers_as_the_scripts(void **state)
     for (size_t i = 0; i < IDS; i++)
         snprintf(ids[i], sizeof ids[i], i % 8 == 0 ? LONG_ID "%064zu" : "m%zu!~", i);
     for (size_t i = 0; i < BAD_IDS; i++) snprintf(ids[IDS + i], sizeof ids[0], "%s", bad_ids[i]);
-    pair = (struct pair){.twins = twins_begin(12000, 400000), .now_us = INT64_C(1700000000000000)};
+    pair = (struct pair){.twins = twins_begin(8000, 400000), .now_us = INT64_C(1700000000000000)};
     assert_int_equal(world_setup_fake(&fake), 0);
     assert_int_equal(world_setup_redis(&real), 0);
     pair.fake = fake;

@@ -5,8 +5,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "support"))
-from stock_model import AMOUNT_MAX
-from stock_scripts import DONE_0, DONE_1, LEFT, META, PENDING, WINDOW, Budget, budget, busy, client, refused, server
+from stock_scripts import AMOUNT_MAX, DONE_0, DONE_1, LEFT, META, PENDING, WINDOW, Budget, budget, busy, client, refused, server
 
 
 def test_each_status_of_a_deduction(budget):

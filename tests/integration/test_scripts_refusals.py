@@ -7,8 +7,7 @@ import pytest
 import redis
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "support"))
-from stock_model import AMOUNT_MAX
-from stock_scripts import CREDITS, DONE_0, DONE_1, LEFT, META, NAMES, PENDING, WINDOW, budget, busy, client, refused, server
+from stock_scripts import AMOUNT_MAX, CREDITS, DONE_0, DONE_1, LEFT, META, NAMES, PENDING, WINDOW, budget, busy, client, refused, server
 
 BAD_AMOUNTS = ["", "0", "-1", "+1", "01", "00", "1.0", "1.5", "1e3", "0x10", " 1", "1 ", "1\0", "nan", "inf", "one", "٣",
                str(2**53), str(2**53 + 1), str(10**16), str(2**63), "9" * 400]

@@ -76,8 +76,8 @@ PLANTS = [
     # Where only the same operations on the fake and on the real thing tell
     ("turn the generations a microsecond late", "scripts/redis/settle.lua",
      "age < 0 or age >= window * 1000000 then", "age < 0 or age > window * 1000000 then", TWINS + "stock"),
-    ("take the last unit of the running total for too much", "scripts/redis/deduct.lua",
-     "if deducted + amount > AMOUNT_MAX or", "if deducted + amount >= AMOUNT_MAX or", TWINS + "stock"),
+    ("keep a generation that is too old to the microsecond", "scripts/redis/release.lua",
+     "age >= 2 * window", "age > 2 * window", TWINS + "stock"),
     ("fake: settle an item that fits where the whole does not", "tests/fake/fake_stock_budget.c",
      "    return !would_overflow(budget->settled, *sum);", "    return true;", TWINS + "stock"),
     ("fake: drop one generation where both are too old", "tests/fake/fake_stock_budget.c",

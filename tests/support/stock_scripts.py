@@ -13,6 +13,7 @@ SCRIPTS = os.environ.get("BURSAR_SCRIPTS") or os.path.join(os.path.dirname(os.pa
 NAMES = ["deduct", "settle", "release", "credit", "state", "query", "refund_untracked", "forget_guard", "levels"]
 LEFT, PENDING, DONE_0, DONE_1, META, CREDITS = range(6)
 WINDOW = 600
+AMOUNT_MAX = 2**53 - 1
 
 
 class Budget:
