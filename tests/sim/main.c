@@ -10,13 +10,14 @@
 #include <time.h>
 
 static const char usage[] =
-    "usage: sim [--seed S] [--histories N] [--seconds T] [--trace] [--steps LIST] [--shrink] "
+    "usage: sim [--seed S | --fresh] [--histories N] [--seconds T] [--trace] [--steps LIST] [--shrink] "
     "[--first-failure] [--table]\n"
     "\n"
     "Runs N histories (default 1), with the seeds S, S+1, ... (default 1), or as many as T seconds allow. "
     "The same seed\n"
     "gives the same history, to the byte of its trace. Ends with one line: N passed, M failed.\n"
     "\n"
+    "  --fresh       a seed from the clock\n"
     "  --trace       say on standard output what happens in each step\n"
     "  --steps LIST  only these steps happen, such as 1-17,40,52-60\n"
     "  --shrink      find a shorter history of the seed that breaks the same rule\n"
@@ -42,16 +43,23 @@ static uint64_t number_of(const char *text)
 static struct options options_read(int count, char **arguments)
 {
     static const struct option known[] = {
-        {"seed", required_argument, NULL, 's'},    {"histories", required_argument, NULL, 'n'},
-        {"seconds", required_argument, NULL, 't'}, {"trace", no_argument, NULL, 'v'},
-        {"steps", required_argument, NULL, 'k'},   {"shrink", no_argument, NULL, 'm'},
-        {"first-failure", no_argument, NULL, 'f'}, {"table", no_argument, NULL, 'a'},
-        {"help", no_argument, NULL, 'h'},          {0},
+        {"seed", required_argument, NULL, 's'},
+        {"fresh", no_argument, NULL, 'r'},
+        {"histories", required_argument, NULL, 'n'},
+        {"seconds", required_argument, NULL, 't'},
+        {"trace", no_argument, NULL, 'v'},
+        {"steps", required_argument, NULL, 'k'},
+        {"shrink", no_argument, NULL, 'm'},
+        {"first-failure", no_argument, NULL, 'f'},
+        {"table", no_argument, NULL, 'a'},
+        {"help", no_argument, NULL, 'h'},
+        {0},
     };
     struct options options = {.seed = 1, .histories = 1};
     for (int option; (option = getopt_long(count, arguments, "", known, NULL)) != -1;) {
         switch (option) {
         case 's': options.seed = number_of(optarg); break;
+        case 'r': options.seed = (uint64_t)(time(NULL)) * 1000000; break;
         case 'n': options.histories = number_of(optarg); break;
         case 't':
             options.seconds = (double)number_of(optarg);
