@@ -164,6 +164,7 @@ int64_t worker_deadline_us(const struct worker *worker)
         !worker->out[HAND_LEDGER]) {
         at = earlier(at, worker->debts_woken ? worker->debts_again_us : worker->debts_at_us);
     }
+    if (worker->stock.up && !worker->out[HAND_STOCK]) at = earlier(at, worker->stock_ping_at_us);
     bool sweep_waits = worker->sweep_wanted && worker->sweep_stage == SWEEP_IDLE && worker->stock.up;
     if (worker->ledger.up && !worker->out[HAND_LEDGER]) {
         at = earlier(at, worker->stats_at_us);

@@ -67,6 +67,7 @@ void hand_job_done(struct worker *worker, enum hand hand)
     case JOB_NONE: assert(job->kind != JOB_NONE); break;
     }
     worker->out[hand] = false;
+    if (hand == HAND_STOCK) worker->stock_ping_at_us = worker->now_us + STOCK_INTERVAL_US;
     /* With Redis away nothing may wait for it: what it should be told is left to the clean-up. */
     if (stock_was_up && !worker->stock.up) tell_drop_all(worker);
 }
@@ -104,8 +105,13 @@ static bool stock_next_job(struct worker *worker, struct job *job)
     }
     bool told_last = worker->jobs[HAND_STOCK].kind == JOB_TELL;
     if (!told_last && tell_next_job(worker, job)) return true;
-    return debts_next_job(worker, HAND_STOCK, job) || sweep_next_job(worker, HAND_STOCK, job) ||
-           tell_next_job(worker, job);
+    if (debts_next_job(worker, HAND_STOCK, job) || sweep_next_job(worker, HAND_STOCK, job)) return true;
+    if (tell_next_job(worker, job)) return true;
+    /* Nobody else would notice that it went away, or came back as another one, while there is nothing to do.
+     */
+    if (worker->stopping || worker->now_us < worker->stock_ping_at_us) return false;
+    *job = (struct job){.kind = JOB_STOCK_PING};
+    return true;
 }
 
 static bool publisher_next_job(struct worker *worker, struct job *job)

@@ -15,6 +15,7 @@
 #define PARKS_AT_ONCE      256 /* messages parked in one job */
 #define DEPTH_INTERVAL_US  (10 * INT64_C(1000000))
 #define STATS_INTERVAL_US  (10 * INT64_C(1000000))
+#define STOCK_INTERVAL_US  (5 * INT64_C(1000000)) /* of silence, until Redis is asked whether it is there */
 #define DEBTS_INTERVAL_US  (2 * INT64_C(1000000))
 #define DEBTS_PAUSE_MAX_US (60 * INT64_C(1000000))
 #define SWEEP_PAUSE_US     (10 * INT64_C(1000000))
@@ -86,6 +87,7 @@ struct worker {
     struct tells tells[TELLS_MAX]; /* a ring */
     size_t tells_first, tells_count;
     struct health stock;
+    int64_t stock_ping_at_us; /* while it is up */
 
     enum debts_stage debts_stage;
     struct debt_list debts;

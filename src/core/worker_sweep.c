@@ -47,7 +47,8 @@ static void sweep_next_slice(struct worker *worker)
     worker->sweep_stage = worker->sweep.cursor == 0 ? SWEEP_BUDGET : SWEEP_SCAN;
 }
 
-/* A failure anywhere begins the clean-up anew, later. */
+/* A failure anywhere begins the clean-up anew, later: a Redis that answers and lets nobody write (a replica,
+ * a full memory) would otherwise have all its entries read again and again. */
 static void sweep_failed(struct worker *worker, const struct job *job)
 {
     bool stock = job->kind == JOB_SWEEP_SCAN || job->kind == JOB_SWEEP_RESOLVE;
@@ -55,6 +56,7 @@ static void sweep_failed(struct worker *worker, const struct job *job)
                 &job->error);
     worker->sweep_stage = SWEEP_IDLE;
     worker->sweep_wanted = true;
+    worker->sweep_at_us = worker->now_us + SWEEP_PAUSE_US;
 }
 
 void sweep_done(struct worker *worker, struct job *job)

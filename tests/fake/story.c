@@ -293,6 +293,7 @@ static enum status answer_sweep(struct story *story, struct job *job)
         for (size_t i = 0; i < sweep->count; i++) sweep->entries[i].resolve = i % 2 == 0;
         return STATUS_OK;
     default:
+        if (story->stock_refuses_writes) return STATUS_RETRY;
         for (size_t i = 0; i < sweep->count; i++) story->resolved += sweep->entries[i].resolve;
         return STATUS_OK;
     }

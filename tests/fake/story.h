@@ -34,8 +34,9 @@ struct story {
     enum status ledger, stock, connect;
     bool lose_commit_answer; /* the next settle is booked and answered STATUS_UNKNOWN */
     bool refuse_confirms;
-    bool stock_refuses_tells; /* a key of a wrong type */
-    bool refuse_debts;        /* Redis refuses every refund for good */
+    bool stock_refuses_tells;  /* a key of a wrong type */
+    bool stock_refuses_writes; /* it answers pings and scans: a replica, a full memory */
+    bool refuse_debts;         /* Redis refuses every refund for good */
     size_t connects, starts, cancels, disconnects, acks, multiple_acks, settles, parks, tells_settled,
         tells_extra;
     size_t debts_due, debts_paid, debts_marked, debts_tries, sweeps;

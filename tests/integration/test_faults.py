@@ -44,6 +44,17 @@ def test_redis_down_and_back(world):
     assert worker.terminate() == 0
 
 
+def test_redis_dies_while_nothing_happens(world):
+    worker = consuming(world)
+    up = 'bursar_component_up{component="redis"}'
+    world.wait("Redis to be seen", lambda: world.metric(up) == 1)
+    world.redis_server.kill()
+    world.wait("the idle worker to notice", lambda: world.metric(up) == 0, 30)
+    world.redis_server.start()
+    world.wait("Redis to be seen again", lambda: world.metric(up) == 1, 30)
+    assert worker.terminate() == 0
+
+
 def test_broker_down_and_back(world):
     worker = consuming(world)
     publish_deducted(world, 50, "before")

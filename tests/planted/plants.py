@@ -142,7 +142,11 @@ PLANTS = [
     ("acknowledge a conflict without parking it", "src/core/worker_settle.c",
      "    case VERDICT_CONFLICT:\n", "    case VERDICT_CONFLICT:\n        item_booked(worker, item);\n        break;\n", ""),
     ("do not begin a failed clean-up anew", "src/core/worker_sweep.c",
-     "    worker->sweep_stage = SWEEP_IDLE;\n    worker->sweep_wanted = true;\n}", "    worker->sweep_stage = SWEEP_IDLE;\n}", UNIT),
+     "    worker->sweep_stage = SWEEP_IDLE;\n    worker->sweep_wanted = true;\n", "    worker->sweep_stage = SWEEP_IDLE;\n", UNIT),
+    ("read all pendings again and again from a Redis that refuses writes", "src/core/worker_sweep.c",
+     "    worker->sweep_wanted = true;\n    worker->sweep_at_us = worker->now_us + SWEEP_PAUSE_US;\n", "    worker->sweep_wanted = true;\n", UNIT),
+    ("never ask an idle Redis whether it is there", "src/core/worker_hands.c",
+     "    if (worker->stopping || worker->now_us < worker->stock_ping_at_us) return false;", "    return false;", UNIT),
 ]
 
 SEEDS = {

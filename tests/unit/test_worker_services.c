@@ -48,7 +48,8 @@ static void with_redis_away_bookings_go_on_and_the_clean_up_follows(void **state
     assert_true(story.sweeps > sweeps);
 }
 
-/* It may be another one: after a failover, or from a dump, entries that were cleared long ago are pending again. */
+/* It may be another one: after a failover, or from a dump, entries that were cleared long ago are pending
+ * again. */
 static void a_redis_that_comes_back_is_cleaned_up(void **state)
 {
     (void)state;
@@ -64,6 +65,20 @@ static void a_redis_that_comes_back_is_cleaned_up(void **state)
     story_run(&story, 600);
     assert_true(view().stock_up);
     assert_int_equal(story.sweeps, sweeps + 1);
+}
+
+static void a_redis_that_dies_in_silence_is_noticed(void **state)
+{
+    (void)state;
+    assert_true(view().stock_up);
+    story.stock = STATUS_RETRY;
+    int64_t begun_us = story.now_us;
+    for (size_t i = 0; i < 600 && view().stock_up; i++) story_run(&story, 1);
+    assert_false(view().stock_up);
+    assert_in_range(story.now_us - begun_us, 0, 2 * STOCK_INTERVAL_US);
+    story.stock = STATUS_OK;
+    for (size_t i = 0; i < 600 && !view().stock_up; i++) story_run(&story, 1);
+    assert_true(view().stock_up);
 }
 
 /* Redis goes away for a moment while it is told of a deduction, so that a clean-up follows. */
@@ -110,6 +125,23 @@ static void a_spoilt_budget_does_not_keep_the_clean_up_running(void **state)
         story_run(&story, 1);
     }
     assert_in_range(story.sweeps - sweeps, 4, 8);
+}
+
+static void a_redis_that_refuses_writes_is_not_read_again_and_again(void **state)
+{
+    (void)state;
+    story_run(&story, 200);
+    size_t sweeps = story.sweeps;
+    story.pendings = 10;
+    provoke_clean_up();
+    for (size_t i = 0; i < 600; i++) { /* a minute */
+        story.stock_refuses_writes = true;
+        story_run(&story, 1);
+    }
+    assert_in_range(story.sweeps - sweeps, 3, 8);
+    story.stock_refuses_writes = false;
+    for (size_t i = 0; i < 300 && story.resolved < 6; i++) story_run(&story, 1);
+    assert_int_equal(story.resolved, 6);
 }
 
 static void a_clean_up_begins_anew_after_an_outage(void **state)
@@ -263,9 +295,11 @@ int main(void)
         STORY(without_a_ledger_nothing_is_fetched),
         STORY(with_redis_away_bookings_go_on_and_the_clean_up_follows),
         STORY(a_redis_that_comes_back_is_cleaned_up),
+        STORY(a_redis_that_dies_in_silence_is_noticed),
         STORY(the_clean_up_resolves_what_the_ledger_knows),
         STORY(a_refused_slice_does_not_end_the_clean_up),
         STORY(a_spoilt_budget_does_not_keep_the_clean_up_running),
+        STORY(a_redis_that_refuses_writes_is_not_read_again_and_again),
         STORY(a_clean_up_begins_anew_after_an_outage),
         STORY(a_rejected_deduction_is_refunded_and_marked),
         STORY(a_refused_refund_is_tried_less_and_less),
