@@ -7,7 +7,17 @@
 #include <string.h>
 
 /* Which calls fail; several may be joined. */
-enum fault_call { FAULT_READ = 1, FAULT_WRITE = 2, FAULT_SYNC = 4, FAULT_OPEN = 8, FAULT_TRUNCATE = 16 };
+enum fault_call {
+    FAULT_READ = 1,
+    FAULT_WRITE = 2,
+    FAULT_SYNC = 4,
+    FAULT_OPEN = 8,
+    FAULT_TRUNCATE = 16,
+    FAULT_DELETE = 32,
+    FAULT_SIZE = 64,
+    FAULT_LOCK = 128,
+    FAULT_MAP = 256, /* of the index of the write-ahead log */
+};
 
 struct fault {
     int calls;    /* of enum fault_call; 0: none fails */
@@ -15,6 +25,7 @@ struct fault {
     int times;    /* so many fail */
     int code;     /* what they answer */
     bool written; /* a failing write or sync does its work all the same, and only its answer is lost */
+    bool torn;    /* a failing write does half of its work */
     int happened; /* how many failed */
 };
 
@@ -59,7 +70,7 @@ static int fault_write(sqlite3_file *file, const void *data, int size, sqlite3_i
 {
     sqlite3_file *real = fault_real_file(file);
     if (!fault_now(FAULT_WRITE)) return real->pMethods->xWrite(real, data, size, offset);
-    if (fault.written) real->pMethods->xWrite(real, data, size, offset);
+    if (fault.written || fault.torn) real->pMethods->xWrite(real, data, fault.torn ? size / 2 : size, offset);
     return fault.code;
 }
 
@@ -77,24 +88,32 @@ static int fault_sync(sqlite3_file *file, int flags)
     return fault.code;
 }
 
-#define FAULT_FORWARD(name, parameters, ...)                                                                 \
+#define FAULT_FORWARD(call, name, parameters, ...)                                                           \
     static int fault_##name parameters                                                                       \
     {                                                                                                        \
         sqlite3_file *real = fault_real_file(file);                                                          \
+        if ((call) != 0 && fault_now(call)) return fault.code;                                               \
         return real->pMethods->name(__VA_ARGS__);                                                            \
     }
 
-FAULT_FORWARD(xFileSize, (sqlite3_file * file, sqlite3_int64 *size), real, size)
-FAULT_FORWARD(xLock, (sqlite3_file * file, int level), real, level)
-FAULT_FORWARD(xUnlock, (sqlite3_file * file, int level), real, level)
-FAULT_FORWARD(xCheckReservedLock, (sqlite3_file * file, int *held), real, held)
-FAULT_FORWARD(xFileControl, (sqlite3_file * file, int operation, void *argument), real, operation, argument)
-FAULT_FORWARD(xSectorSize, (sqlite3_file * file), real)
-FAULT_FORWARD(xDeviceCharacteristics, (sqlite3_file * file), real)
-FAULT_FORWARD(xShmMap, (sqlite3_file * file, int page, int size, int extend, void volatile **map), real, page,
-              size, extend, map)
-FAULT_FORWARD(xShmLock, (sqlite3_file * file, int offset, int count, int flags), real, offset, count, flags)
-FAULT_FORWARD(xShmUnmap, (sqlite3_file * file, int remove), real, remove)
+FAULT_FORWARD(FAULT_SIZE, xFileSize, (sqlite3_file * file, sqlite3_int64 *size), real, size)
+FAULT_FORWARD(FAULT_LOCK, xLock, (sqlite3_file * file, int level), real, level)
+FAULT_FORWARD(0, xUnlock, (sqlite3_file * file, int level), real, level)
+FAULT_FORWARD(0, xCheckReservedLock, (sqlite3_file * file, int *held), real, held)
+FAULT_FORWARD(0, xFileControl, (sqlite3_file * file, int operation, void *argument), real, operation,
+              argument)
+FAULT_FORWARD(0, xSectorSize, (sqlite3_file * file), real)
+FAULT_FORWARD(0, xDeviceCharacteristics, (sqlite3_file * file), real)
+FAULT_FORWARD(FAULT_MAP, xShmMap, (sqlite3_file * file, int page, int size, int extend, void volatile **map),
+              real, page, size, extend, map)
+FAULT_FORWARD(0, xShmUnmap, (sqlite3_file * file, int remove), real, remove)
+
+static int fault_xShmLock(sqlite3_file *file, int offset, int count, int flags)
+{
+    sqlite3_file *real = fault_real_file(file);
+    if ((flags & SQLITE_SHM_LOCK) != 0 && fault_now(FAULT_LOCK)) return fault.code;
+    return real->pMethods->xShmLock(real, offset, count, flags);
+}
 
 static void fault_barrier(sqlite3_file *file)
 {
@@ -134,6 +153,12 @@ static int fault_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, in
     return code;
 }
 
+static int fault_delete(sqlite3_vfs *vfs, const char *name, int sync)
+{
+    (void)vfs;
+    return fault_now(FAULT_DELETE) ? fault.code : fault_real->xDelete(fault_real, name, sync);
+}
+
 /* Every connection opened from now on goes through the faulty disk. */
 static void fault_vfs_install(void)
 {
@@ -142,6 +167,7 @@ static void fault_vfs_install(void)
     fault_vfs.zName = "faulty";
     fault_vfs.szOsFile = (int)sizeof(struct fault_file) + fault_real->szOsFile;
     fault_vfs.xOpen = fault_open;
+    fault_vfs.xDelete = fault_delete;
     sqlite3_vfs_register(&fault_vfs, 1);
 }
 
