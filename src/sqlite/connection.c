@@ -73,8 +73,9 @@ static enum status settings_apply(struct sqlite_ledger *ledger, struct error *er
     int code = sqlite3_prepare_v2(ledger->database, "PRAGMA journal_mode = WAL", -1, &statement, NULL);
     if (code == SQLITE_OK) code = sqlite3_step(statement);
     bool logging = code == SQLITE_ROW && text_equal_string(statement_text(statement, 0), "wal");
+    if (code == SQLITE_ROW) code = sqlite3_step(statement); /* the switch is committed only behind its row */
     sqlite3_finalize(statement);
-    if (code != SQLITE_ROW) return connection_fail(ledger, code, "switching to a write-ahead log", error);
+    if (code != SQLITE_DONE) return connection_fail(ledger, code, "switching to a write-ahead log", error);
     if (!logging) {
         return error_set(
             error, STATUS_CONFIG,
