@@ -103,6 +103,12 @@ static int checkpoints_leave_to_worker(struct sqlite_ledger *ledger)
     return code == SQLITE_OK ? sqlite3_wal_autocheckpoint(ledger->database, 0) : code;
 }
 
+enum status connection_move_log(struct sqlite_ledger *ledger, struct error *error)
+{
+    int code = sqlite3_wal_checkpoint_v2(ledger->database, "main", SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    return code == SQLITE_OK ? STATUS_OK : connection_fail(ledger, code, "moving the log into it", error);
+}
+
 static enum status connection_make(struct sqlite_ledger *ledger, bool create, struct error *error)
 {
     enum status status = file_find(ledger, create, error);
@@ -127,6 +133,10 @@ static enum status connection_make(struct sqlite_ledger *ledger, bool create, st
                            "ledger %s: it has no tables yet: create them with `bursar init`", ledger->path);
     }
     if (status == STATUS_OK) status = settings_apply(ledger, error);
+    /* A worker that was killed, or whose sync failed, may have left rows in the log that are read and not on
+     * the disk. They must be there before they are taken for duplicates and acknowledged. */
+    if (status == STATUS_OK && ledger->role == SQLITE_LEDGER_WORKER)
+        status = connection_move_log(ledger, error);
 out:
     if (status != STATUS_OK) connection_close(ledger);
     return status;
