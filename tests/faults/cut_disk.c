@@ -20,6 +20,7 @@ static struct {
     int syncs;
     int sync_fails_at; /* 0: never */
     int sync_fails;    /* how many more */
+    bool sync_forgets;
 } disk;
 
 static sqlite3_vfs cut_vfs;
@@ -81,7 +82,7 @@ static int cut_sync(sqlite3_file *file, int flags)
     if (f->data == NULL) return SQLITE_OK;
     if (power_goes()) return SQLITE_IOERR_FSYNC;
     if (sync_fails()) {
-        store_sync_fail(f->data);
+        if (disk.sync_forgets) store_sync_forget(f->data);
         return SQLITE_IOERR_FSYNC;
     }
     store_sync(f->data);
@@ -199,10 +200,11 @@ void cut_disk_begin(int power_goes_at, uint64_t seed)
     store_begin(seed);
 }
 
-void cut_disk_fail_sync(int at, int times)
+void cut_disk_fail_sync(int at, int times, bool forgotten)
 {
     disk.sync_fails_at = disk.syncs + at;
     disk.sync_fails = times;
+    disk.sync_forgets = forgotten;
 }
 
 int cut_disk_calls(void)

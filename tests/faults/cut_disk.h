@@ -30,9 +30,10 @@ void cut_disk_begin(int power_goes_at, uint64_t seed);
 /* Frees what is remembered. */
 void cut_disk_end(void);
 
-/* The nth sync from now on fails, and `times` in all (-1: every one after it): what it should have made
- * durable stays visible and counts as written, as Linux has it. */
-void cut_disk_fail_sync(int at, int times);
+/* The nth sync from now on fails, and `times` in all (-1: every one after it). What it should have made
+ * durable waits for the next sync; or, when `forgotten`, some sectors reach the disk and the others count as
+ * written and never will be, as Linux has it. */
+void cut_disk_fail_sync(int at, int times, bool forgotten);
 
 /* How many calls could have lost their power since the disk began or was restarted; how many syncs there were
  * since it began. */

@@ -193,7 +193,7 @@ void store_sync(struct cut_file_data *file)
     changes_forget(file);
 }
 
-void store_sync_fail(struct cut_file_data *file)
+void store_sync_forget(struct cut_file_data *file)
 {
     file_cut(file, CUT_KEEPS_SOME);
 }

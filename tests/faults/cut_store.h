@@ -21,8 +21,8 @@ void store_truncate(struct cut_file_data *file, int64_t size);
 void store_sync(struct cut_file_data *file);
 void store_sync_names(void);
 
-/* A sync that fails: some sectors reach the disk; the others count as written and never will be. */
-void store_sync_fail(struct cut_file_data *file);
+/* Some sectors reach the disk; the others count as written and never will be. */
+void store_sync_forget(struct cut_file_data *file);
 
 /* Chooses what survives, makes it what is synced, and puts it where the files lie. */
 void store_cut(enum cut_kind kind);

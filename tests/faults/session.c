@@ -81,14 +81,9 @@ static char *content_read(sqlite3 *database)
 {
     char *content = NULL;
     char *tables = query(database, "SELECT count(*) FROM sqlite_schema");
-    char *whole = tables == NULL ? NULL : query(database, "PRAGMA integrity_check");
-    if (whole != NULL && strcmp(whole, "ok") == 0) {
-        bool empty = strcmp(tables, "0") == 0;
-        content = empty ? memory_copy_string("") : query(database, content_sql);
-    }
-    if (content == NULL)
-        fprintf(stderr, "the file is damaged: integrity %s: %s\n", whole == NULL ? "unknown" : whole,
-                sqlite3_errmsg(database));
+    char *whole = tables == NULL ? NULL : query(database, "PRAGMA integrity_check(1)");
+    if (whole != NULL && strcmp(whole, "ok") == 0)
+        content = strcmp(tables, "0") == 0 ? memory_copy_string("") : query(database, content_sql);
     free(tables);
     free(whole);
     return content;

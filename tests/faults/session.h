@@ -48,8 +48,8 @@ enum status session_step(struct session *session, size_t step);
 bool session_answer_is_right(const struct session *session, const struct script *script, size_t step);
 
 /* All that the file holds, times left out, as text to be freed; each parked message counts once, for parking
- * again after a lost answer may write it again. NULL: the file cannot be read or is damaged; standard error
- * says why. */
+ * again after a lost answer may write it again. NULL: the file cannot be read, or is damaged, or a budget's
+ * sum is not that of its rows. */
 char *session_content(const struct session *session);
 
 void script_record(struct script *script, enum sqlite_ledger_role role);

@@ -33,7 +33,10 @@ static enum status create(struct session *session, int argument)
     };
     enum status status =
         ledger_budget_create(session->ledger, &budgets[argument], TEXT_LITERAL("first"), &session->error);
-    return status == STATUS_REFUSED && session->repeating ? STATUS_OK : status;
+    if (status != STATUS_REFUSED) return status;
+    /* SQLite's json_valid() says no where it has no memory to look. */
+    if (strstr(session->error.text, "json_valid") != NULL) return STATUS_RETRY;
+    return session->repeating ? STATUS_OK : status;
 }
 
 static enum status credit(struct session *session, int argument)
