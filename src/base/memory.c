@@ -43,3 +43,9 @@ char *memory_copy_string(const char *string)
     size_t size = strlen(string) + 1;
     return memcpy(memory_alloc(size), string, size);
 }
+
+const char *memory_given(const char *given)
+{
+    if (given == NULL) die(1);
+    return given;
+}

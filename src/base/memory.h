@@ -18,4 +18,8 @@ void *memory_resize(void *memory, size_t count, size_t size);
 /* strdup; NULL stays NULL. The caller frees. */
 char *memory_copy_string(const char *string);
 
+/* `given`, unless it is NULL: for what a library leaves NULL only where it had no memory and did not say so.
+ */
+const char *memory_given(const char *given);
+
 #endif

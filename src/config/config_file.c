@@ -13,6 +13,12 @@
 
 #define KEY_NAME_MAX 128
 
+/* Every setting here has a name. libconfig 1.5 does not look whether it could copy a name or a string. */
+static const char *name_of(const config_setting_t *setting)
+{
+    return memory_given(config_setting_name(setting));
+}
+
 static const char *source_of(const config_setting_t *setting, const char *path)
 {
     const char *file = config_setting_source_file(setting);
@@ -25,7 +31,7 @@ static int64_t number_of(const config_setting_t *setting, const char *path)
 {
     int64_t written;
     return config_source_number(source_of(setting, path), config_setting_source_line(setting),
-                                config_setting_name(setting), &written)
+                                name_of(setting), &written)
                ? written
                : config_setting_get_int(setting);
 }
@@ -35,7 +41,7 @@ static struct config_value value_of(const config_setting_t *setting, const char 
     switch (config_setting_type(setting)) {
     case CONFIG_TYPE_STRING:
         return (struct config_value){.written = CONFIG_WRITTEN_STRING,
-                                     .string = config_setting_get_string(setting)};
+                                     .string = memory_given(config_setting_get_string(setting))};
     case CONFIG_TYPE_BOOL:
         return (struct config_value){.written = CONFIG_WRITTEN_BOOL,
                                      .boolean = config_setting_get_bool(setting) != 0};
@@ -67,7 +73,7 @@ static enum status setting_store(struct config *config, const char *section, con
                                  const char *path, struct error *error)
 {
     char name[KEY_NAME_MAX];
-    snprintf(name, sizeof name, "%s.%s", section, config_setting_name(setting));
+    snprintf(name, sizeof name, "%s.%s", section, name_of(setting));
     const struct config_key *key = config_key_find(name);
     if (key == NULL) return at_line(setting, path, unknown_key(name, error), error);
     enum status status = config_value_store(config, key, value_of(setting, path), error);
@@ -77,7 +83,7 @@ static enum status setting_store(struct config *config, const char *section, con
 static enum status section_store(struct config *config, const config_setting_t *section, const char *path,
                                  struct error *error)
 {
-    const char *name = config_setting_name(section);
+    const char *name = name_of(section);
     if (!config_section_exists(name, strlen(name))) {
         return at_line(section, path, unknown_key(name, error), error);
     }
