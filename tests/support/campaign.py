@@ -123,13 +123,13 @@ class Campaign:
             self.refused[status] += 1
 
     def publish_foreign(self, scale=1):
-        """A client in another language, older producers, batch messages, forgeries and garbage."""
+        """A client in another language, older producers, batch messages, forgeries and garbage; a part of it with scale < 1."""
         channel = self.world.channel()
-        self._foreign_client(channel, 200 * scale)
-        self._older_producers(channel, 200 * scale)
-        self._batches(channel, 10 * scale)
-        self._forged(channel, 100 * scale)
-        self._unreadable(channel, 5 * scale)
+        self._foreign_client(channel, round(200 * scale))
+        self._older_producers(channel, round(200 * scale))
+        self._batches(channel, round(10 * scale))
+        self._forged(channel, round(100 * scale))
+        self._unreadable(channel, round(5 * scale))
         channel.connection.close()
 
     def _id(self):
