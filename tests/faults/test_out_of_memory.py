@@ -105,7 +105,7 @@ class Runs:
         self.outcomes = collections.Counter()
 
     def load(self):
-        self.campaign.publish_foreign(0.1)
+        self.campaign.publish_foreign(0.2)
 
     def heal(self):
         """With memory everything is worked off, and the books agree to the unit."""
@@ -119,10 +119,10 @@ class Runs:
     def measure(self):
         """How many allocations until it consumes, and until the load is done."""
         fault = Fault(self.world.folder)
-        self.load()
         worker = self.world.worker(environment=fault.environment())
         worker.wait_log("event=consuming")
         started = fault.count()
+        self.load()
         self.campaign.wait_finished(60)
         worked = fault.count()
         assert worker.terminate() == 0
@@ -133,8 +133,8 @@ class Runs:
 
     def run(self, number, for_ever):
         fault = Fault(self.world.folder, number, for_ever)
-        self.load()
         worker = self.world.worker(environment=fault.environment())
+        self.load()
         try:
             # Without any memory it may go on trying; then it says so.
             self.world.wait(f"allocation {number} to be survived or not", lambda: self.done(worker), 5 if for_ever else 60)
