@@ -61,6 +61,15 @@ PLANTS = [
      "    return token_us != booked->deducted_at_us;", "    return false;", UNIT + "|" + MESSAGES),
     # The ledger
     ("book without committing durably", "src/sqlite/connection.c", "synchronous = FULL", "synchronous = OFF", LEDGER),
+    ("book with a commit that a power cut undoes", "src/sqlite/connection.c", "synchronous = FULL", "synchronous = NORMAL", "faults.power_cut"),
+    ("acknowledge on the strength of what a killed worker never synced", "src/sqlite/connection.c",
+     "if (status == STATUS_OK && ledger->role == SQLITE_LEDGER_WORKER)\n        status = connection_move_log(ledger, error);", "",
+     "faults.power_cut"),
+    ("leave the switch to the log half done", "src/sqlite/connection.c",
+     "if (code == SQLITE_ROW) code = sqlite3_step(statement); /* the switch is committed only behind its row */",
+     "if (code == SQLITE_ROW) code = SQLITE_DONE;", "faults.power_cut"),
+    ("say that nothing was written when nobody knows", "src/sqlite/connection.c",
+     "if (primary == SQLITE_FULL || primary == SQLITE_BUSY)", "if (primary != SQLITE_OK)", "faults.disk"),
     ("mark every refund as done, paid or not", "src/sqlite/debts.c", "if (!debts[i].paid) continue;", "", LEDGER),
     # The scripts
     ("deduct again for a known id", "scripts/redis/deduct.lua", "if pending then", "if false then", STOCK),
