@@ -208,7 +208,7 @@ static void file_write(const struct name *name)
 {
     FILE *file = fopen(name->path, "wb");
     assert(file != NULL);
-    size_t written = fwrite(name->now->synced, 1, name->now->size, file);
+    size_t written = name->now->size == 0 ? 0 : fwrite(name->now->synced, 1, name->now->size, file);
     int closed = fclose(file);
     assert(written == name->now->size && closed == 0);
 }

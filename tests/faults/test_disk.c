@@ -29,7 +29,7 @@ static int disk_happened(void)
 }
 
 static const struct story_fault disk = {
-    .arm = disk_arm, .pause = disk_pause, .happened = disk_happened, .each_up_to = 20, .stride = 5};
+    .arm = disk_arm, .pause = disk_pause, .happened = disk_happened, .each_up_to = 12, .stride = 9};
 
 #define WALK(name, ...)                                                                                      \
     static void name(void **state)                                                                           \
