@@ -18,7 +18,8 @@ from world import World
 
 LIBRARY = os.environ["BURSAR_MALLOC_LIBRARY"]
 FULL = os.environ.get("BURSAR_TEST_FULL") == "1"
-OUT_OF_MEMORY = "out of memory: "
+LAST_LINE = re.compile(r"^bursar: (out of memory: |cannot start thread )", re.MULTILINE)
+SCANNER_LINE = "out of dynamic memory in libconfig"  # libconfig's scanner ends the process by itself, with exit(2)
 DOCUMENTED = {0, 1, 64, 65, 69, 70, 75, 78}
 
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # so many deaths, and none needs its image
@@ -66,8 +67,10 @@ class Fault:
     def outcome(self, code, said):
         """In words; an end that is not allowed fails the test."""
         where = f"allocation {self.number}{'+' if self.for_ever else ''}: exit {code}: {said[-1500:]}\n{self.report()[-3000:]}"
-        if code in (-6, 134) and OUT_OF_MEMORY in said:
+        if code == -6 and LAST_LINE.search(said):
             return "died with its line"
+        if code == 2 and SCANNER_LINE in said:
+            return "ended by libconfig"
         if code < 0:
             assert code in (-6, -11), where
             assert self.died_in() not in ("bursar", "none"), where
