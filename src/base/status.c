@@ -4,6 +4,13 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Foreign bytes get into error texts: what would break the line, or a terminal, is shown as '?'. */
+static void keep_to_one_line(struct error *error)
+{
+    for (char *byte = error->text; *byte != '\0'; byte++)
+        if ((unsigned char)*byte < ' ' || *byte == 0x7f) *byte = '?';
+}
+
 enum status error_set(struct error *error, enum status status, const char *format, ...)
 {
     if (error == NULL) return status;
@@ -11,6 +18,7 @@ enum status error_set(struct error *error, enum status status, const char *forma
     va_start(arguments, format);
     vsnprintf(error->text, sizeof error->text, format, arguments);
     va_end(arguments);
+    keep_to_one_line(error);
     return status;
 }
 
@@ -26,6 +34,7 @@ enum status error_wrap(struct error *error, enum status status, const char *form
     if (length < 0) length = 0;
     size_t used = (size_t)length < sizeof error->text ? (size_t)length : sizeof error->text - 1;
     snprintf(error->text + used, sizeof error->text - used, ": %s", inner);
+    keep_to_one_line(error);
     return status;
 }
 

@@ -25,7 +25,8 @@ enum status {
 
 #define ERROR_TEXT_MAX 1024
 
-/* One line, NUL-terminated, no trailing newline. Meaningless after STATUS_OK. */
+/* One line, NUL-terminated, no trailing newline, without control characters (they are shown as '?').
+ * Meaningless after STATUS_OK. */
 struct error {
     char text[ERROR_TEXT_MAX];
 };
