@@ -32,7 +32,8 @@ const char *config_check_listen(const char *value)
     if (has_control(value) || strchr(value, ' ') != NULL) return shape;
     const char *colon = strrchr(value, ':');
     if (colon == NULL || colon == value) return shape;
-    bool bracketed = value[0] == '[' && colon[-1] == ']';
+    bool bracketed = value[0] == '[';
+    if (bracketed && (colon[-1] != ']' || colon - value < 3)) return shape;
     if (!bracketed && memchr(value, ':', (size_t)(colon - value)) != NULL) return shape;
     const char *port = colon + 1;
     size_t digits = strspn(port, "0123456789");

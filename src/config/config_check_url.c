@@ -124,8 +124,10 @@ static const char *check_redis_place(struct text text, bool is_socket)
     struct text path = text;
     struct text authority = split(&path, '/');
     struct text host = host_of(authority), port;
-    bool has_user = host.data > authority.data && authority.data[0] != ':';
-    if (has_user && memchr(authority.data, ':', (size_t)(host.data - authority.data)) == NULL)
+    bool has_user = host.data > authority.data;
+    struct text password = text_between(authority.data, has_user ? host.data - 1 : host.data);
+    struct text user = split(&password, ':');
+    if (has_user && (!text_is_present(password) || (user.size > 0 && password.size == 0)))
         return "must have a password behind the user: redis://user:password@host or redis://:password@host";
     if (is_socket) return host.size == 0 && path.size > 0 ? NULL : "must be unix:///path, with three slashes";
     if (!split_host(host, &host, &port)) return bad_bracket;

@@ -146,6 +146,8 @@ static void test_mistakes_on_the_command_line(void **state)
         {"log.format=xml", "--set: log.format: must be one of logfmt, json"},
         {"redis.url=secret", "--set: redis.url: must be redis://"},
         {"http.listen=localhost", "--set: http.listen: must be HOST:PORT"},
+        {"http.listen=[:80", "--set: http.listen: must be HOST:PORT"},
+        {"http.listen=[]:80", "--set: http.listen: must be HOST:PORT"},
         {"\x1b[31m=\n", "--set: ?[31m: unknown key"},
         {"http.listen=::1:80", "--set: http.listen: must be HOST:PORT"},
         {"http.listen=h:70000", "--set: http.listen: must have a port of at most 65535"},

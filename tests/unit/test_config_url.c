@@ -74,6 +74,8 @@ static void test_stocks(void **state)
         {"redis://", "must have a host"},
         {"redis://:6379", "must have a host"},
         {"redis://secret@h", "must have a password behind the user"},
+        {"redis://secret:@h", "must have a password behind the user"},
+        {"redis://@h", "must have a password behind the user"},
         {"redis://u:secret%zz@h", "has a %"},
         {"redis://h?db=1", "must not contain a ?"},
         {"redis://[::1", "must have an IPv6 address"},
