@@ -207,7 +207,9 @@ enum status broker_url_list_parse(const char *string, struct broker_url_list *li
 {
     *list = (struct broker_url_list){0};
     struct text rest = text_of(string == NULL ? "" : string);
+    bool more;
     do {
+        more = text_find(rest, ',') != NULL;
         struct text entry = text_trim(text_split(&rest, ','));
         list->urls = memory_resize(list->urls, list->count + 1, sizeof *list->urls);
         const char *wrong = parse_url(entry, &list->urls[list->count++]);
@@ -216,7 +218,7 @@ enum status broker_url_list_parse(const char *string, struct broker_url_list *li
             broker_url_list_free(list);
             return error_set(error, STATUS_CONFIG, "broker URL %zu: %s", number, wrong);
         }
-    } while (rest.size > 0);
+    } while (more);
     return STATUS_OK;
 }
 

@@ -68,6 +68,7 @@ static void test_urls_that_are_wrong(void **state)
         {"amqp://u:s3cret?2@h", "port"},
         {"amqp://u:s3cret#2@h", "#"},
         {"amqp://u:s3cret,2@h", "URL 1"},
+        {"amqp://h,", "URL 2"},
         {"amqp://a,amqp://u:s3cret%@h", "URL 2: the password"},
         {"amqp://u:s3cret%4@h", "password"},
         {"amqp://u:s3cret%00@h", "password"},
