@@ -76,7 +76,7 @@ static bool state_decode(void *items, size_t index, const redisReply *reply)
 {
     (void)index;
     struct state_work *work = items;
-    return redis_reply_decimal(redis_reply_element(reply, 1), 0, &work->now_us) && work->now_us > 0;
+    return redis_reply_amount(redis_reply_element(reply, 1), &work->now_us) && work->now_us > 0;
 }
 
 static void state_mark(void *items, size_t index, enum status status)

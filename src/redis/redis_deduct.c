@@ -87,7 +87,9 @@ static bool deduct_decode(void *items, size_t index, const redisReply *reply)
         return false;
     }
     if (!redis_reply_decimal(redis_reply_element(reply, 1), STOCK_LEFT_NONE, &item->left)) return false;
-    if (!redis_reply_decimal(redis_reply_element(reply, 2), 0, &item->deducted_at_us)) return false;
+    if (!redis_reply_amount(redis_reply_element(reply, 2), &item->deducted_at_us)) return false;
+    /* Without its token a deduction could not be published. */
+    if ((result == DEDUCT_DONE || result == DEDUCT_REPEAT) && item->deducted_at_us == 0) return false;
     item->result = (enum deduct_status)result;
     return true;
 }
@@ -137,8 +139,12 @@ static bool query_decode(void *items, size_t index, const redisReply *reply)
     while (state <= PENDING_UNKNOWN && !text_equal_string(name, names[state])) state++;
     if (state > PENDING_UNKNOWN) return false;
     item->state = (enum pending_state)state;
-    return redis_reply_decimal(redis_reply_element(reply, 1), 0, &item->amount) &&
-           redis_reply_decimal(redis_reply_element(reply, 2), 0, &item->deducted_at_us);
+    if (!redis_reply_amount(redis_reply_element(reply, 1), &item->amount) ||
+        !redis_reply_amount(redis_reply_element(reply, 2), &item->deducted_at_us)) {
+        return false;
+    }
+    bool known = item->state != PENDING_UNKNOWN;
+    return known == (item->amount != 0) && known == (item->deducted_at_us != 0);
 }
 
 static void query_mark(void *items, size_t index, enum status status)

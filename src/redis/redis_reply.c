@@ -1,5 +1,7 @@
 #include "redis/redis_reply.h"
 
+#include "core/amount.h"
+
 struct error_code {
     const char *code;
     bool reconnect;
@@ -115,4 +117,14 @@ bool redis_reply_decimal(const redisReply *reply, int64_t absent, int64_t *value
     }
     *value = negative ? -number : number;
     return true;
+}
+
+bool redis_reply_amount(const redisReply *reply, int64_t *value)
+{
+    struct text text = redis_reply_text(reply);
+    if (text_is_present(text) && text.size == 0) {
+        *value = 0;
+        return true;
+    }
+    return text_is_present(text) && amount_parse(text, value);
 }

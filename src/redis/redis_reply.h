@@ -38,4 +38,8 @@ bool redis_reply_integer(const redisReply *reply, int64_t *value);
  * untouched. */
 bool redis_reply_decimal(const redisReply *reply, int64_t absent, int64_t *value);
 
+/* An amount or a time, 1 to AMOUNT_MAX, in a string reply; an empty string gives 0. False for anything else;
+ * *value is then untouched. */
+bool redis_reply_amount(const redisReply *reply, int64_t *value);
+
 #endif

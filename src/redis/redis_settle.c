@@ -96,10 +96,10 @@ static enum status settle_encode(struct redis_pipeline *pipeline, void *items, s
 
 static bool settle_decode(void *items, size_t index, const redisReply *reply)
 {
-    (void)index;
     struct settle_work *work = items;
     int64_t cleared;
     if (!redis_reply_integer(reply, &cleared)) return false;
+    if (cleared < 0 || cleared > (int64_t)work->redis->groups[index].count) return false;
     work->cleared += cleared;
     return true;
 }

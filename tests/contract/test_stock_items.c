@@ -174,6 +174,26 @@ static void test_what_is_refused_stops_nothing_else(void **state)
                      STATUS_REFUSED);
 }
 
+/* As something else than the scripts wrote them: each would pass the scripts, and none could be booked. */
+static void test_a_spoilt_token_or_amount_is_refused(void **state)
+{
+    static const char *const entries[] = {"3:0", "3:99999999999999999", "03:17", "9007199254740992:17"};
+    struct world *world = *state;
+    world_credit(world, "b", "c", 10);
+    for (size_t i = 0; i < sizeof entries / sizeof entries[0]; i++) {
+        world_redis(world, "HSET budget:{b}:pending m %s", entries[i]);
+        struct stock_query query = {.budget_id = TEXT_LITERAL("b"), .message_id = TEXT_LITERAL("m")};
+        world_check(world, stock_query(world->stock, &query, 1, &world->error));
+        assert_int_equal(query.status, STATUS_REFUSED);
+        if (i >= 2) continue;
+        struct stock_deduct item = {
+            .budget_id = TEXT_LITERAL("b"), .message_id = TEXT_LITERAL("m"), .amount = 3};
+        world_check(world, stock_deduct(world->stock, &item, 1, &world->error));
+        assert_int_equal(item.status, STATUS_REFUSED);
+        assert_int_equal(item.deducted_at_us, 0);
+    }
+}
+
 static void test_nothing_to_do_is_done(void **state)
 {
     struct world *world = *state;
@@ -201,6 +221,8 @@ int main(void)
         BOTH(test_many_budgets_do_not_mix),
         BOTH(test_the_same_id_twice_in_one_call),
         BOTH(test_what_is_refused_stops_nothing_else),
+        cmocka_unit_test_setup_teardown(test_a_spoilt_token_or_amount_is_refused, world_setup_redis,
+                                        world_teardown),
         BOTH(test_nothing_to_do_is_done),
     };
     return cmocka_run_group_tests_name("many items of stock", tests, NULL, NULL);
