@@ -134,7 +134,7 @@ static enum status amqp_consumer_next(struct consumer *base, enum consumer_event
         if (frame.frame_type == AMQP_FRAME_METHOD) {
             enum status status = take_method(self, &frame, event, error);
             if (status != STATUS_OK || *event != CONSUMER_IDLE) return status;
-        } else if (!assembly_add(&self->assembly, &frame)) {
+        } else if (frame.channel != BROKER_CHANNEL || !assembly_add(&self->assembly, &frame)) {
             return protocol_error(self, error);
         }
         if (self->assembly.stage == ASSEMBLY_DONE) {

@@ -76,7 +76,8 @@ static enum status take_frame(struct publishing *publishing, struct broker_link 
 {
     struct assembly *returned = &publishing->returned;
     if (frame->frame_type == AMQP_FRAME_METHOD) return take_method(publishing, link, frame, error);
-    if (!assembly_add(returned, frame)) return protocol_error(link, "reading a returned message", error);
+    if (frame->channel != BROKER_CHANNEL || !assembly_add(returned, frame))
+        return protocol_error(link, "reading a returned message", error);
     if (returned->stage != ASSEMBLY_DONE) return STATUS_OK;
     const struct properties_limits limits = limits_of(link);
     bool matched = confirms_return(&publishing->confirms, returned, &limits, &publishing->pool);
