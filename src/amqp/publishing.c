@@ -30,10 +30,11 @@ static enum status protocol_error(struct broker_link *link, const char *doing, s
     return broker_link_fail(link, AMQP_STATUS_UNEXPECTED_STATE, doing, error);
 }
 
-static enum status take_answer(struct publishing *publishing, struct broker_link *link, uint64_t tag,
-                               bool multiple, enum publication_outcome outcome, struct error *error)
+static enum status take_answer(struct publishing *publishing, struct broker_link *link,
+                               const amqp_frame_t *frame, uint64_t tag, bool multiple,
+                               enum publication_outcome outcome, struct error *error)
 {
-    if (!confirms_answer(&publishing->confirms, tag, multiple, outcome))
+    if (frame->channel != BROKER_CHANNEL || !confirms_answer(&publishing->confirms, tag, multiple, outcome))
         return protocol_error(link, "reading a confirm of an unknown tag", error);
     publishing->progress_us = instant_monotonic_us();
     return STATUS_OK;
@@ -49,11 +50,13 @@ static enum status take_method(struct publishing *publishing, struct broker_link
     switch (method->id) {
     case AMQP_BASIC_ACK_METHOD: {
         const amqp_basic_ack_t *ack = method->decoded;
-        return take_answer(publishing, link, ack->delivery_tag, ack->multiple, PUBLICATION_CONFIRMED, error);
+        return take_answer(publishing, link, frame, ack->delivery_tag, ack->multiple, PUBLICATION_CONFIRMED,
+                           error);
     }
     case AMQP_BASIC_NACK_METHOD: {
         const amqp_basic_nack_t *nack = method->decoded;
-        return take_answer(publishing, link, nack->delivery_tag, nack->multiple, PUBLICATION_REFUSED, error);
+        return take_answer(publishing, link, frame, nack->delivery_tag, nack->multiple, PUBLICATION_REFUSED,
+                           error);
     }
     case AMQP_BASIC_RETURN_METHOD: {
         const amqp_basic_return_t *returned = method->decoded;
