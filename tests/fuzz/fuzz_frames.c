@@ -12,17 +12,9 @@
 
 /* For its own sake: the consumer's connection is private, and here it is a pair of sockets. */
 #include "amqp/consumer.c"
+#include "fuzz/wire.h"
 
-#include <sys/socket.h>
-#include <unistd.h>
-
-#define FRAME_MAX     4096
-#define EXPECTED_MAX  64
-#define LAST_OCTET    "\xce"
-#define METHOD        1
-#define HEADER        2
-#define BODY          3
-#define WIRE_SIZE_MAX ((size_t)128 << 10) /* what a socket takes at once */
+#define EXPECTED_MAX 64
 
 struct expected {
     uint64_t tag;
@@ -43,69 +35,22 @@ struct script {
     bool unknown; /* whether it did is not known here */
 };
 
-static void append_number(struct buffer *out, uint64_t number, int bytes)
-{
-    for (int i = bytes; i-- > 0;) buffer_append(out, (struct text){(char[]){(char)(number >> (8 * i))}, 1});
-}
-
-static void append_frame(struct buffer *wire, int kind, int channel, struct text payload)
-{
-    append_number(wire, (uint64_t)kind, 1);
-    append_number(wire, (uint64_t)channel, 2);
-    append_number(wire, payload.size, 4);
-    buffer_append(wire, payload);
-    buffer_append_string(wire, LAST_OCTET);
-}
-
-static struct buffer unescape(struct text text)
-{
-    struct buffer bytes = {0};
-    buffer_append_string(&bytes, "");
-    for (size_t i = 0; i < text.size; i++) {
-        char digits[3] = {0};
-        if (text.data[i] == '\\' && text.size - i >= 4 && text.data[i + 1] == 'x') {
-            memcpy(digits, text.data + i + 2, 2);
-            append_number(&bytes, strtoul(digits, NULL, 16), 1);
-            i += 3;
-        } else {
-            buffer_append(&bytes, (struct text){text.data + i, 1});
-        }
-    }
-    return bytes;
-}
-
-static uint64_t take_number(struct text *rest)
-{
-    uint64_t number = 0;
-    while (rest->size > 0 && rest->data[0] >= '0' && rest->data[0] <= '9') {
-        number = number * 10 + (uint64_t)(rest->data[0] - '0');
-        *rest = (struct text){rest->data + 1, rest->size - 1};
-    }
-    if (rest->size > 0 && rest->data[0] == ' ') *rest = (struct text){rest->data + 1, rest->size - 1};
-    return number;
-}
-
-static struct text bytes_of_buffer(const struct buffer *buffer)
-{
-    return (struct text){buffer->data, buffer->size};
-}
-
 static void add_deliver(struct script *script, int channel, struct text rest, struct buffer *key)
 {
-    uint64_t tag = take_number(&rest);
-    *key = unescape(rest);
+    uint64_t tag = wire_take_number(&rest);
+    *key = wire_unescape(rest);
     if (key->size > 255) key->size = 255;
     struct buffer payload = {0};
-    append_number(&payload, AMQP_BASIC_DELIVER_METHOD, 4);
-    append_number(&payload, 6, 1);
+    wire_number(&payload, AMQP_BASIC_DELIVER_METHOD, 4);
+    wire_number(&payload, 6, 1);
     buffer_append_string(&payload, CONSUMER_TAG);
-    append_number(&payload, tag, 8);
-    append_number(&payload, 0, 1); /* not redelivered */
-    append_number(&payload, 6, 1);
+    wire_number(&payload, tag, 8);
+    wire_number(&payload, 0, 1); /* not redelivered */
+    wire_number(&payload, 6, 1);
     buffer_append_string(&payload, "bursar");
-    append_number(&payload, key->size, 1);
-    buffer_append(&payload, bytes_of_buffer(key));
-    append_frame(&script->wire, METHOD, channel, bytes_of_buffer(&payload));
+    wire_number(&payload, key->size, 1);
+    buffer_append(&payload, wire_bytes(key));
+    wire_frame(&script->wire, WIRE_METHOD, channel, wire_bytes(&payload));
     buffer_free(&payload);
     uint64_t last = script->count == 0 ? 0 : script->deliveries[script->count - 1].tag;
     if (script->count == EXPECTED_MAX && !script->lost) script->unknown = true;
@@ -114,7 +59,7 @@ static void add_deliver(struct script *script, int channel, struct text rest, st
         script->lost = true;
         return;
     }
-    script->deliveries[script->count++] = (struct expected){.tag = tag, .routing_key = bytes_of_buffer(key)};
+    script->deliveries[script->count++] = (struct expected){.tag = tag, .routing_key = wire_bytes(key)};
     script->open = script->headless = true;
 }
 
@@ -138,41 +83,41 @@ static void complete(struct script *script)
 
 static void add_header(struct script *script, int channel, struct text rest, struct buffer *properties)
 {
-    uint64_t size = take_number(&rest);
-    *properties = unescape(rest);
+    uint64_t size = wire_take_number(&rest);
+    *properties = wire_unescape(rest);
     struct buffer payload = {0};
-    append_number(&payload, AMQP_BASIC_CLASS, 2);
-    append_number(&payload, 0, 2);
-    append_number(&payload, size, 8);
-    buffer_append(&payload, bytes_of_buffer(properties));
-    append_frame(&script->wire, HEADER, channel, bytes_of_buffer(&payload));
-    bool fits = payload.size + 8 <= FRAME_MAX;
+    wire_number(&payload, AMQP_BASIC_CLASS, 2);
+    wire_number(&payload, 0, 2);
+    wire_number(&payload, size, 8);
+    buffer_append(&payload, wire_bytes(properties));
+    wire_frame(&script->wire, WIRE_HEADER, channel, wire_bytes(&payload));
+    bool fits = payload.size + 8 <= WIRE_FRAME_MAX;
     buffer_free(&payload);
     /* The library makes something of a second word of flags, which this class does not have. */
     bool odd = properties->size >= 2 && (properties->data[1] & 1) != 0;
     if (odd && !script->lost) script->unknown = true;
     if (script->lost || channel != BROKER_CHANNEL || !script->open || !script->headless || !fits ||
-        !is_readable(bytes_of_buffer(properties))) {
+        !is_readable(wire_bytes(properties))) {
         script->lost = true;
         return;
     }
     script->headless = false;
     script->announced = size;
-    script->deliveries[script->count - 1].properties = bytes_of_buffer(properties);
+    script->deliveries[script->count - 1].properties = wire_bytes(properties);
     complete(script);
 }
 
 static void add_body(struct script *script, int channel, struct text rest)
 {
-    struct buffer piece = unescape(rest);
-    append_frame(&script->wire, BODY, channel, bytes_of_buffer(&piece));
+    struct buffer piece = wire_unescape(rest);
+    wire_frame(&script->wire, WIRE_BODY, channel, wire_bytes(&piece));
     struct buffer *body = script->count == 0 ? NULL : &script->deliveries[script->count - 1].body;
-    bool fits = piece.size + 8 <= FRAME_MAX;
+    bool fits = piece.size + 8 <= WIRE_FRAME_MAX;
     if (script->lost || channel != BROKER_CHANNEL || !script->open || script->headless || !fits ||
         piece.size > script->announced - body->size)
         script->lost = true;
     else
-        buffer_append(body, bytes_of_buffer(&piece));
+        buffer_append(body, wire_bytes(&piece));
     buffer_free(&piece);
     if (!script->lost) complete(script);
 }
@@ -191,11 +136,11 @@ static void add_line(struct script *script, struct text line, struct buffer *tex
     } else if (kind == 'b') {
         add_body(script, channel, rest);
     } else if (line.size > 0) {
-        *text = unescape(kind == 'm' ? rest : line);
+        *text = wire_unescape(kind == 'm' ? rest : line);
         if (kind == 'm')
-            append_frame(&script->wire, METHOD, channel, bytes_of_buffer(text));
+            wire_frame(&script->wire, WIRE_METHOD, channel, wire_bytes(text));
         else
-            buffer_append(&script->wire, bytes_of_buffer(text));
+            buffer_append(&script->wire, wire_bytes(text));
         script->unknown = script->unknown || !script->lost;
         script->lost = true;
     }
@@ -206,16 +151,7 @@ static struct amqp_consumer *consumer_on(int descriptor, const struct broker_url
 {
     struct amqp_consumer *self = memory_alloc_zero(1, sizeof *self);
     self->link.host = host;
-    self->link.state = amqp_new_connection();
-    HOLDS(self->link.state != NULL);
-    /* The library can be tuned once it has seen something. */
-    struct text greeting = TEXT_LITERAL("AMQP\0\0\x09\x01");
-    amqp_frame_t frame;
-    HOLDS(amqp_handle_input(self->link.state, bytes_of(greeting), &frame) == (int)greeting.size);
-    HOLDS(amqp_tune_connection(self->link.state, 1, FRAME_MAX, 0) == AMQP_STATUS_OK);
-    amqp_socket_t *socket = amqp_tcp_socket_new(self->link.state);
-    HOLDS(socket != NULL);
-    amqp_tcp_socket_set_sockfd(socket, descriptor);
+    self->link.state = wire_connection(descriptor);
     return self;
 }
 
@@ -234,7 +170,7 @@ static void hold_delivery(const struct delivery *delivery, const struct script *
     HOLDS(text_equal_string(delivery->exchange, "bursar"));
     HOLDS(text_equal(delivery->routing_key, expected->routing_key));
     HOLDS(text_equal(delivery->properties, expected->properties));
-    HOLDS(text_equal(delivery->body, bytes_of_buffer(&expected->body)));
+    HOLDS(text_equal(delivery->body, wire_bytes(&expected->body)));
 }
 
 static void consume(struct amqp_consumer *self, const struct script *script)
@@ -263,15 +199,12 @@ static void consume(struct amqp_consumer *self, const struct script *script)
 static void play(const struct script *script)
 {
     struct broker_url host = {.host = (char[]){"broker"}, .port = 5672};
-    int pair[2];
-    HOLDS(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
-    HOLDS(send(pair[1], script->wire.data, script->wire.size, MSG_DONTWAIT) == (ssize_t)script->wire.size);
-    HOLDS(shutdown(pair[1], SHUT_WR) == 0);
-    struct amqp_consumer *self = consumer_on(pair[0], &host);
+    int other_end, descriptor = wire_pair(&script->wire, &other_end);
+    struct amqp_consumer *self = consumer_on(descriptor, &host);
     consume(self, script);
     self->link.lost = true; /* nobody is there to say goodbye to */
     amqp_consumer_close(&self->base);
-    close(pair[1]);
+    close(other_end);
 }
 
 int LLVMFuzzerInitialize(int *argument_count, char ***arguments)
