@@ -3,7 +3,6 @@
 #include "base/buffer.h"
 #include "cli/worker_probe.h"
 #include "config/config_file.h"
-#include "core/identifier.h"
 #include "core/limits.h"
 #include "fuzz/quiet.h"
 #include "fuzz/target.h"
@@ -119,7 +118,7 @@ static void hold_output(const struct outcome *outcome)
 
 static void hold_budget(const struct ledger_budget *budget)
 {
-    HOLDS(budget_id_is_valid(budget->id));
+    HOLDS(target_is_budget_id(budget->id));
     HOLDS(budget->total == TOTAL_UNLIMITED || (budget->total >= 0 && budget->total <= AMOUNT_MAX));
     HOLDS(budget->name.size <= 256 && budget->description.size <= 4096 && budget->ext_params.size <= 16384);
     if (!text_is_present(budget->ext_params)) return;

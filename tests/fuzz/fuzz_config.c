@@ -1,6 +1,8 @@
-/* The configuration: a file, and values of --set. Lines of the input that begin with "--set " are such
- * values, the others are the file. What is accepted keeps to the table of keys, and says the same when it is
- * written down and read again. */
+/* The configuration: a file, the environment, and values of --set. Lines of the input that begin with "--set
+ * " are such values, with
+ * "--env " the URL of Redis in the environment, with "--secret " the lines of the file that holds the URL of
+ * the broker; all others are the configuration's file. What is accepted keeps to the table of keys, and says
+ * the same when it is written down and read again. */
 #include "base/buffer.h"
 #include "config/config.h"
 #include "config/config_table.h"
@@ -13,8 +15,26 @@
 
 #define SETS_MAX 16
 
-static int file_descriptor;
-static char file_path[64];
+/* A file in memory. */
+struct file {
+    int descriptor;
+    char path[64];
+};
+
+static struct file configuration, secret;
+
+static void file_open(struct file *file)
+{
+    file->descriptor = memfd_create("bursar", MFD_CLOEXEC);
+    HOLDS(file->descriptor >= 0);
+    snprintf(file->path, sizeof file->path, "/proc/self/fd/%d", file->descriptor);
+}
+
+static void file_write(const struct file *file, struct text text)
+{
+    HOLDS(ftruncate(file->descriptor, 0) == 0);
+    HOLDS(pwrite(file->descriptor, text.data, text.size, 0) == (ssize_t)text.size);
+}
 
 /* libconfig forgets some of its memory where a file is wrong. A configuration is read at the start and at a
  * reload. */
@@ -22,12 +42,6 @@ const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
 {
     return "leak:libconfig.so";
-}
-
-static void write_file(struct text text)
-{
-    HOLDS(ftruncate(file_descriptor, 0) == 0);
-    HOLDS(pwrite(file_descriptor, text.data, text.size, 0) == (ssize_t)text.size);
 }
 
 static const void *field(const struct config *config, const struct config_key *key)
@@ -121,17 +135,30 @@ static void hold_written_down(const struct config *config)
     buffer_append_string(&file, "};\n");
     struct config loaded;
     struct error error = {""};
-    write_file((struct text){file.data, file.size});
-    HOLDS(config_load(&(struct config_source){.file = file_path}, &loaded, &error) == STATUS_OK);
+    file_write(&configuration, (struct text){file.data, file.size});
+    HOLDS(config_load(&(struct config_source){.file = configuration.path}, &loaded, &error) == STATUS_OK);
     hold_same(config, &loaded);
     config_free(&loaded);
-    write_file(TEXT_LITERAL(""));
-    struct config_source source = {.file = file_path, .sets = values, .set_count = config_key_count};
+    file_write(&configuration, TEXT_LITERAL(""));
+    struct config_source source = {.file = configuration.path, .sets = values, .set_count = config_key_count};
     HOLDS(config_load(&source, &loaded, &error) == STATUS_OK);
     hold_same(config, &loaded);
     config_free(&loaded);
     for (size_t i = 0; i < config_key_count; i++) buffer_free(&sets[i]);
     buffer_free(&file);
+}
+
+static bool begins_with(const char *text, const char *start)
+{
+    return strncmp(text, start, strlen(start)) == 0;
+}
+
+static void clear_environment(void)
+{
+    static const char *const names[] = {
+        "BURSAR_AMQP_URL",   "BURSAR_AMQP_URL_FILE",   "BURSAR_REDIS_URL", "BURSAR_REDIS_URL_FILE",
+        "BURSAR_LEDGER_URL", "BURSAR_LEDGER_URL_FILE", "BURSAR_CONFIG"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) unsetenv(names[i]);
 }
 
 static void check(const struct config_source *source)
@@ -141,13 +168,15 @@ static void check(const struct config_source *source)
     memset(&config, 0x5a, sizeof config);
     memset(&untouched, 0x5a, sizeof untouched);
     enum status status = config_load(source, &config, &error);
+    clear_environment();
     if (status != STATUS_OK) {
         HOLDS(status == STATUS_CONFIG);
         HOLDS(memcmp(&config, &untouched, sizeof config) == 0);
         hold_error_line(error.text);
-        bool names_line = strncmp(error.text, file_path, strlen(file_path)) == 0;
-        HOLDS(names_line || strncmp(error.text, "--set: ", 7) == 0 ||
-              strncmp(error.text, "cannot read the configuration", 29) == 0);
+        HOLDS(begins_with(error.text, configuration.path) || begins_with(error.text, "--set: ") ||
+              begins_with(error.text, "BURSAR_REDIS_URL: ") ||
+              begins_with(error.text, "BURSAR_AMQP_URL_FILE: ") ||
+              begins_with(error.text, "cannot read the configuration"));
         return;
     }
     for (size_t i = 0; i < config_key_count; i++) hold_value(&config, &config_keys[i]);
@@ -159,40 +188,66 @@ int LLVMFuzzerInitialize(int *argument_count, char ***arguments)
 {
     (void)argument_count;
     (void)arguments;
-    file_descriptor = memfd_create("bursar.conf", MFD_CLOEXEC);
-    HOLDS(file_descriptor >= 0);
-    snprintf(file_path, sizeof file_path, "/proc/self/fd/%d", file_descriptor);
-    unsetenv("BURSAR_AMQP_URL");
-    unsetenv("BURSAR_REDIS_URL");
-    unsetenv("BURSAR_LEDGER_URL");
+    file_open(&configuration);
+    file_open(&secret);
+    clear_environment();
     return 0;
+}
+
+/* An input, taken apart. */
+struct input {
+    struct buffer file, secret, redis_url, sets[SETS_MAX];
+    size_t count; /* of sets */
+    bool has_secret;
+};
+
+/* What stands behind `word`, where the line begins with it; else absent. */
+static struct text behind(struct text line, const char *word)
+{
+    size_t size = strlen(word);
+    if (line.size < size || memcmp(line.data, word, size) != 0) return TEXT_NONE;
+    return (struct text){line.data + size, line.size - size};
+}
+
+static void take_apart(struct text rest, struct input *input)
+{
+    buffer_append_string(&input->file, "");
+    while (rest.size > 0) {
+        struct text line = take_line(&rest);
+        struct text set = behind(line, "--set "), variable = behind(line, "--env "),
+                    kept = behind(line, "--secret ");
+        if (text_is_present(set) && input->count < SETS_MAX) {
+            buffer_append(&input->sets[input->count++], set);
+        } else if (text_is_present(variable)) {
+            buffer_clear(&input->redis_url);
+            buffer_append(&input->redis_url, variable);
+        } else if (text_is_present(kept)) {
+            input->has_secret = true;
+            buffer_append(&input->secret, kept);
+            buffer_append_string(&input->secret, "\n");
+        } else {
+            buffer_append(&input->file, line);
+            buffer_append_string(&input->file, "\n");
+        }
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const char word[] = "--set ";
-    struct buffer file = {0}, sets[SETS_MAX] = {{0}};
+    struct input input = {.count = 0};
     const char *values[SETS_MAX];
-    size_t count = 0;
     /* An included file may be anything on this machine. */
     if (memmem(data, size, "@include", 8) != NULL) return 0;
-    buffer_append_string(&file, "");
-    for (struct text rest = {(const char *)data, size}; rest.size > 0;) {
-        struct text line = take_line(&rest);
-        if (line.size >= sizeof word - 1 && memcmp(line.data, word, sizeof word - 1) == 0 &&
-            count < SETS_MAX) {
-            buffer_append(&sets[count],
-                          (struct text){line.data + sizeof word - 1, line.size - sizeof word + 1});
-            values[count] = sets[count].data;
-            count++;
-        } else {
-            buffer_append(&file, line);
-            buffer_append_string(&file, "\n");
-        }
-    }
-    write_file((struct text){file.data, file.size});
-    check(&(struct config_source){.file = file_path, .sets = values, .set_count = count});
-    for (size_t i = 0; i < count; i++) buffer_free(&sets[i]);
-    buffer_free(&file);
+    take_apart((struct text){(const char *)data, size}, &input);
+    file_write(&configuration, (struct text){input.file.data, input.file.size});
+    file_write(&secret, (struct text){input.secret.data, input.secret.size});
+    if (input.redis_url.size > 0) setenv("BURSAR_REDIS_URL", input.redis_url.data, 1);
+    if (input.has_secret) setenv("BURSAR_AMQP_URL_FILE", secret.path, 1);
+    for (size_t i = 0; i < input.count; i++) values[i] = input.sets[i].data;
+    check(&(struct config_source){.file = configuration.path, .sets = values, .set_count = input.count});
+    for (size_t i = 0; i < input.count; i++) buffer_free(&input.sets[i]);
+    buffer_free(&input.file);
+    buffer_free(&input.secret);
+    buffer_free(&input.redis_url);
     return 0;
 }

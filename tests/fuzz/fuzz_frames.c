@@ -18,7 +18,7 @@
 
 struct expected {
     uint64_t tag;
-    struct text routing_key, properties;
+    struct text routing_key, properties, message_id;
     struct buffer body;
 };
 
@@ -63,13 +63,17 @@ static void add_deliver(struct script *script, int channel, struct text rest, st
     script->open = script->headless = true;
 }
 
-static bool is_readable(struct text properties)
+/* Whether the library can read them; the message id, where they have one, lies in them. */
+static bool read_properties(struct text properties, struct text *message_id)
 {
     amqp_pool_t pool;
     void *decoded = NULL;
     init_amqp_pool(&pool, 4096);
     bool readable = properties.size >= 2 && (properties.data[1] & 1) == 0 &&
                     amqp_decode_properties(AMQP_BASIC_CLASS, &pool, bytes_of(properties), &decoded) >= 0;
+    const amqp_basic_properties_t *basic = decoded;
+    bool has_id = readable && (basic->_flags & AMQP_BASIC_MESSAGE_ID_FLAG) != 0;
+    *message_id = has_id ? text_of_bytes(basic->message_id) : TEXT_NONE;
     empty_amqp_pool(&pool);
     return readable;
 }
@@ -96,14 +100,16 @@ static void add_header(struct script *script, int channel, struct text rest, str
     /* The library makes something of a second word of flags, which this class does not have. */
     bool odd = properties->size >= 2 && (properties->data[1] & 1) != 0;
     if (odd && !script->lost) script->unknown = true;
+    struct text message_id;
     if (script->lost || channel != BROKER_CHANNEL || !script->open || !script->headless || !fits ||
-        !is_readable(wire_bytes(properties))) {
+        !read_properties(wire_bytes(properties), &message_id)) {
         script->lost = true;
         return;
     }
     script->headless = false;
     script->announced = size;
     script->deliveries[script->count - 1].properties = wire_bytes(properties);
+    script->deliveries[script->count - 1].message_id = message_id;
     complete(script);
 }
 
@@ -170,6 +176,8 @@ static void hold_delivery(const struct delivery *delivery, const struct script *
     HOLDS(text_equal_string(delivery->exchange, "bursar"));
     HOLDS(text_equal(delivery->routing_key, expected->routing_key));
     HOLDS(text_equal(delivery->properties, expected->properties));
+    HOLDS(text_equal(delivery->message_id, expected->message_id));
+    HOLDS(text_is_present(delivery->message_id) == text_is_present(expected->message_id));
     HOLDS(text_equal(delivery->body, wire_bytes(&expected->body)));
 }
 

@@ -3,8 +3,6 @@
 #include "base/buffer.h"
 #include "cli/deduct.h"
 #include "cli/line_reader.h"
-#include "core/amount.h"
-#include "core/identifier.h"
 #include "core/limits.h"
 #include "core/message.h"
 #include "fuzz/quiet.h"
@@ -42,8 +40,8 @@ static void check_reader(struct text input)
 /* As another reading of the line has it; NULL: it is no JSON. */
 static void hold_request(const struct bursar_request *request, const json_t *object)
 {
-    HOLDS(request->message_id == NULL || message_id_is_valid(text_of(request->message_id)));
-    HOLDS(budget_id_is_valid(text_of(request->budget_id)) && amount_is_valid(request->amount));
+    HOLDS(request->message_id == NULL || target_is_message_id(text_of(request->message_id)));
+    HOLDS(target_is_budget_id(text_of(request->budget_id)) && target_is_amount(request->amount));
     HOLDS(json_is_object(object));
     HOLDS(strcmp(json_string_value(json_object_get(object, "budget_id")), request->budget_id) == 0);
     const json_t *amount = json_object_get(object, "amount");
@@ -88,7 +86,7 @@ static void hold_answer(struct text answer, bool valid, int64_t number)
     if (strcmp(status, "invalid") == 0)
         HOLDS(json_integer_value(line) == number && json_string_length(json_object_get(object, "error")) > 0);
     else
-        HOLDS(message_id_is_valid(text_of(json_string_value(json_object_get(object, "message_id")))));
+        HOLDS(target_is_message_id(text_of(json_string_value(json_object_get(object, "message_id")))));
     json_decref(object);
 }
 

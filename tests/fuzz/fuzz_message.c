@@ -1,6 +1,4 @@
 /* The message decoder, fed with anything: what must hold of its answer to any bytes at all. */
-#include "core/amount.h"
-#include "core/identifier.h"
 #include "core/limits.h"
 #include "core/message.h"
 #include "fuzz/target.h"
@@ -31,17 +29,17 @@ static void oracle_check_reason(enum park_reason reason, const char *detail, str
     HOLDS((reason == PARK_NONE) == (detail == NULL));
     for (const char *c = detail; c != NULL && *c != '\0'; c++) HOLDS(*c >= ' ' && *c <= '~');
     HOLDS(reason == PARK_NONE || detail[0] != '\0');
-    HOLDS(!text_is_present(id) || message_id_is_valid(id));
+    HOLDS(!text_is_present(id) || target_is_message_id(id));
 }
 
 /* `object`: the same item as another reading of the parser sees it, integers exact; NULL where that could not
  * read it. */
 static void oracle_check_deduction(const struct deduction *deduction, json_t *object)
 {
-    HOLDS(message_id_is_valid(deduction->message_id));
-    HOLDS(budget_id_is_valid(deduction->budget_id));
-    HOLDS(amount_is_valid(deduction->amount));
-    HOLDS(deduction->deducted_at_us >= 0 && deduction->deducted_at_us <= AMOUNT_MAX);
+    HOLDS(target_is_message_id(deduction->message_id));
+    HOLDS(target_is_budget_id(deduction->budget_id));
+    HOLDS(target_is_amount(deduction->amount));
+    HOLDS(deduction->deducted_at_us == 0 || target_is_amount(deduction->deducted_at_us));
     HOLDS(deduction->user_id.size <= USER_ID_CHARACTERS_MAX * 4);
     HOLDS(deduction->meta.size <= META_SIZE_MAX);
     if (object == NULL) return;

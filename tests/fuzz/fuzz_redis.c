@@ -5,8 +5,6 @@
  * levels   t state p pending entries   i ping   L load the scripts   a log in
  *
  * A capital S before it: the scripts are not loaded yet. */
-#include "core/amount.h"
-#include "core/identifier.h"
 #include "core/limits.h"
 #include "fuzz/target.h"
 #include "redis/redis_stock.h"
@@ -34,7 +32,7 @@ static void hold_item(enum status call, enum status item)
 /* A time or a token that was told is one that can be booked. */
 static void hold_time(int64_t time_us)
 {
-    HOLDS(time_us == 0 || amount_is_valid(time_us));
+    HOLDS(time_us == 0 || target_is_amount(time_us));
 }
 
 static enum status ask_deduct(struct stock *stock, struct error *error)
@@ -150,8 +148,8 @@ static enum status ask_pending(struct stock *stock, struct error *error)
     enum status status = stock_pending_scan(stock, budgets[0], &cursor, &arena, &entries, &count, error);
     HOLDS(status == STATUS_OK || (entries == NULL && count == 0 && cursor == 0));
     for (size_t i = 0; i < count; i++) {
-        HOLDS(message_id_is_valid(entries[i].message_id));
-        HOLDS(amount_is_valid(entries[i].amount) && amount_is_valid(entries[i].deducted_at_us));
+        HOLDS(target_is_message_id(entries[i].message_id));
+        HOLDS(target_is_amount(entries[i].amount) && target_is_amount(entries[i].deducted_at_us));
     }
     arena_free(&arena);
     return status;

@@ -28,6 +28,28 @@ static inline void hold_error_line(const char *line)
     for (const char *c = line; *c != '\0'; c++) HOLDS((unsigned char)*c >= ' ' && *c != 0x7f);
 }
 
+/* What the protocol says of ids and amounts, in words of its own: a check that asks the code it checks finds
+ * nothing. */
+static inline bool target_is_message_id(struct text id)
+{
+    for (size_t i = 0; i < id.size; i++)
+        if (id.data[i] < '!' || id.data[i] > '~') return false;
+    return id.size >= 1 && id.size <= 128;
+}
+
+static inline bool target_is_budget_id(struct text id)
+{
+    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:-";
+    for (size_t i = 0; i < id.size; i++)
+        if (memchr(allowed, id.data[i], sizeof allowed - 1) == NULL) return false;
+    return id.size >= 1 && id.size <= 128;
+}
+
+static inline bool target_is_amount(int64_t amount)
+{
+    return amount >= 1 && amount <= INT64_C(9007199254740991);
+}
+
 /* Takes one line off the front of `rest`, without its newline. */
 static inline struct text take_line(struct text *rest)
 {

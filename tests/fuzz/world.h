@@ -4,7 +4,6 @@
 #define BURSAR_FUZZ_WORLD_H
 
 #include "amqp/amqp_broker.h"
-#include "core/amount.h"
 #include "core/message.h"
 #include "fake/fake_broker.h"
 #include "fake/fake_ledger.h"
