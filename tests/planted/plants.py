@@ -204,6 +204,7 @@ PLANTS = [
     ("let a value forge a line of the log", "src/base/log.c", "c <= ' ' || c > '~' ||", "c > '~' ||", "unit.corpus_log"),
     ("leave a quote bare in the log", "src/base/log.c", "if (*rest.data == '\"' || *rest.data == '\\\\') {", "if (*rest.data == '\\\\') {",
      "unit.corpus_log"),
+    ("believe in fewer messages held than none", "src/cli/worker_probe.c", " && held >= 0", "", "unit.corpus_probe"),
 ]
 
 SEEDS = {
