@@ -110,6 +110,10 @@ static void run_close(struct run *run)
     stock_close(run->stock);
     ledger_close(run->ledger);
     config_free(&run->config);
+    run->consumer = NULL;
+    run->publisher = NULL;
+    run->stock = NULL;
+    run->ledger = NULL;
 }
 
 /* Signals are read from a descriptor by this thread; no other thread ever sees one. */
