@@ -9,13 +9,13 @@ static void deduct(struct pair *pair)
     size_t budget[ITEMS_MAX], id[ITEMS_MAX], count = pick_count(&pair->twins);
     twins_note(&pair->twins, "deduct");
     for (size_t i = 0; i < count; i++) {
-        budget[i] = pick(&pair->twins, BUDGETS, BAD_BUDGETS);
-        id[i] = pick(&pair->twins, IDS, BAD_IDS);
+        budget[i] = pick_budget(pair);
+        id[i] = pick_id(pair);
         const struct known *known = known_of(pair, budget[i], id[i]);
         bool again = known->amount != 0 && chance(&pair->twins, 60);
         one[i] = two[i] = (struct stock_deduct){.budget_id = text_of(budget_ids[budget[i]]),
                                                 .message_id = text_of(ids[id[i]]),
-                                                .amount = again ? known->amount : pick_amount(&pair->twins)};
+                                                .amount = again ? known->amount : pick_amount(pair)};
         twins_note(&pair->twins, " %zu/%zu:%" PRId64, budget[i], id[i], one[i].amount);
     }
     BOTH_ANSWER(pair, stock_deduct(pair->fake->stock, one, count, &pair->fake->error),
@@ -38,7 +38,7 @@ static void settle(struct pair *pair)
     int64_t one = -1, two = -1;
     twins_note(&pair->twins, "settle");
     for (size_t i = 0; i < count; i++) {
-        size_t budget = pick(&pair->twins, BUDGETS, BAD_BUDGETS), id = pick(&pair->twins, IDS, BAD_IDS);
+        size_t budget = pick_budget(pair), id = pick_id(pair);
         items[i] = (struct stock_settlement){text_of(budget_ids[budget]), text_of(ids[id]),
                                              pick_token(pair, budget, id)};
         twins_note(&pair->twins, " %zu/%zu@%" PRId64, budget, id, items[i].deducted_at_us);
@@ -81,7 +81,7 @@ static void credit(struct pair *pair)
     size_t count = 1 + roll(&pair->twins, 8);
     twins_note(&pair->twins, "credit");
     for (size_t i = 0; i < count; i++) {
-        size_t budget = pick(&pair->twins, BUDGETS, BAD_BUDGETS);
+        size_t budget = pick_budget(pair);
         size_t id =
             roll(&pair->twins, 60) == 0 ? IDS + roll(&pair->twins, BAD_IDS) : roll(&pair->twins, CREDITS);
         one[i] = two[i] =
@@ -105,7 +105,7 @@ static void query(struct pair *pair)
     size_t count = pick_count(&pair->twins);
     twins_note(&pair->twins, "query");
     for (size_t i = 0; i < count; i++) {
-        size_t budget = pick(&pair->twins, BUDGETS, BAD_BUDGETS), id = pick(&pair->twins, IDS, BAD_IDS);
+        size_t budget = pick_budget(pair), id = pick_id(pair);
         one[i] = two[i] =
             (struct stock_query){.budget_id = text_of(budget_ids[budget]), .message_id = text_of(ids[id])};
         twins_note(&pair->twins, " %zu/%zu", budget, id);
@@ -140,7 +140,7 @@ static void state_set(struct pair *pair)
 {
     static const enum budget_state states[] = {BUDGET_ACTIVE, BUDGET_ACTIVE, BUDGET_ACTIVE, BUDGET_CLOSED,
                                                BUDGET_DELETED};
-    size_t budget = pick(&pair->twins, BUDGETS, BAD_BUDGETS);
+    size_t budget = pick_budget(pair);
     enum budget_state state = states[roll(&pair->twins, 5)];
     int64_t one = -1, two = -1;
     twins_note(&pair->twins, "state %zu %s", budget, budget_state_name(state));
@@ -172,7 +172,7 @@ static enum status scan_all(struct world *world, const char *budget, struct twin
 
 static void pending_scan(struct pair *pair)
 {
-    size_t budget = pick(&pair->twins, BUDGETS, BAD_BUDGETS);
+    size_t budget = pick_budget(pair);
     twins_note(&pair->twins, "scan %zu", budget);
     BOTH_ANSWER(pair, scan_all(pair->fake, budget_ids[budget], &pair->fake_lines),
                 scan_all(pair->real, budget_ids[budget], &pair->real_lines));
@@ -217,6 +217,11 @@ static void spoil(struct pair *pair)
         pair->corrupt[budget] = false;
     } else if (kind < 10) { /* with its totals forgotten, more can be pending than a total holds */
         lose_key(pair, id, FAKE_STOCK_META);
+        lose_key(pair, id, FAKE_STOCK_DONE_0);
+        lose_key(pair, id, FAKE_STOCK_DONE_1);
+        pair->focus = 15;
+        pair->focus_budget = budget;
+        pair->focus_id = roll(&pair->twins, IDS - 3);
         world_set_left(pair->fake, id, kind < 8 ? AMOUNT_MAX : -1);
         world_set_left(pair->real, id, kind < 8 ? AMOUNT_MAX : -1);
     } else if (kind < 16) {
@@ -250,6 +255,7 @@ static void compare_contents(struct pair *pair)
 static void operate(struct pair *pair)
 {
     size_t kind = roll(&pair->twins, 1000);
+    if (pair->focus > 0) pair->focus--;
     if (kind < 300)
         deduct(pair);
     else if (kind < 440)

@@ -1,8 +1,8 @@
 /* What the differential tests share: the same random operations on a fake and on the real thing, dice that
  * can be thrown again, and a memory of the last operations for when the two disagree.
  *
- * BURSAR_TWINS_SEED=N repeats a run, BURSAR_TWINS_OPERATIONS=N says how long it is; without it
- * BURSAR_TEST_FULL makes it much longer. */
+ * BURSAR_TWINS_SEED=N repeats a run of the same build, BURSAR_TWINS_OPERATIONS=N says how long it is; without
+ * it BURSAR_TEST_FULL makes it much longer. */
 #ifndef BURSAR_TESTS_TWINS_H
 #define BURSAR_TESTS_TWINS_H
 

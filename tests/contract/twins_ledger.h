@@ -37,6 +37,11 @@ int64_t __wrap_instant_wall_us(void)
     return wall_us;
 }
 
+struct asked_credit {
+    struct text budget_id, credit_id;
+    int64_t amount;
+};
+
 struct pair {
     struct twins twins;
     struct fixture *fake, *real;
@@ -47,6 +52,7 @@ struct pair {
     struct debt_cursor cursor;
     struct debt debts[600];
     size_t debt_count;
+    struct asked_credit credits[8];      /* the last ones, to be asked for again */
     struct fake_ledger_snapshot *backup; /* NULL: none yet; the real one lies beside the file */
     struct arena arena;                  /* the texts of the present operation */
     struct twins_lines fake_lines, real_lines;

@@ -25,6 +25,9 @@ struct pair {
     struct world *fake, *real;
     int64_t now_us;
     bool corrupt[BUDGETS];
+    size_t
+        focus; /* for so many operations all is about one budget, three ids, and totals that are just full */
+    size_t focus_budget, focus_id;
     struct known known[BUDGETS][IDS];
     struct twins_lines fake_lines, real_lines;
 };
@@ -44,7 +47,17 @@ static inline size_t pick_count(struct twins *twins)
                         : 500 + roll(twins, ITEMS_MAX - 500);
 }
 
-static inline int64_t pick_amount(struct twins *twins)
+static inline size_t pick_budget(struct pair *pair)
+{
+    return pair->focus > 0 ? pair->focus_budget : pick(&pair->twins, BUDGETS, BAD_BUDGETS);
+}
+
+static inline size_t pick_id(struct pair *pair)
+{
+    return pair->focus > 0 ? pair->focus_id + roll(&pair->twins, 3) : pick(&pair->twins, IDS, BAD_IDS);
+}
+
+static inline int64_t pick_amount(struct pair *pair)
 {
     static const int64_t edges[] = {0,
                                     1,
@@ -58,8 +71,12 @@ static inline int64_t pick_amount(struct twins *twins)
                                     AMOUNT_MAX - 20,
                                     INT64_MIN,
                                     AMOUNT_MAX / 3};
-    return chance(twins, 88) ? 1 + (int64_t)roll(twins, 9)
-                             : edges[roll(twins, sizeof edges / sizeof edges[0])];
+    if (pair->focus > 0 && chance(&pair->twins, 60)) {
+        struct text budget = text_of(budget_ids[pair->focus_budget]);
+        return AMOUNT_MAX - fake_stock_totals(pair->fake->fake, budget).deducted;
+    }
+    return chance(&pair->twins, 88) ? 1 + (int64_t)roll(&pair->twins, 9)
+                                    : edges[roll(&pair->twins, sizeof edges / sizeof edges[0])];
 }
 
 static inline const struct known *known_of(const struct pair *pair, size_t budget, size_t id)
@@ -103,14 +120,14 @@ static inline bool cut(struct pair *pair)
 static inline struct stock_release pick_release(struct pair *pair)
 {
     static const enum release_outcome outcomes[] = {RELEASE_REJECTED, RELEASE_VOIDED, RELEASE_EXTRA};
-    size_t budget = pick(&pair->twins, BUDGETS, BAD_BUDGETS), id = pick(&pair->twins, IDS, BAD_IDS);
+    size_t budget = pick_budget(pair), id = pick_id(pair);
     const struct known *known = known_of(pair, budget, id);
     bool own = known->amount != 0 && chance(&pair->twins, 60);
     struct stock_release item = {.budget_id = text_of(budget_ids[budget]),
                                  .message_id = text_of(ids[id]),
                                  .deducted_at_us =
                                      chance(&pair->twins, 60) ? pick_token(pair, budget, id) : 0,
-                                 .amount = own ? known->amount : pick_amount(&pair->twins),
+                                 .amount = own ? known->amount : pick_amount(pair),
                                  .outcome = outcomes[roll(&pair->twins, 3)]};
     twins_note(&pair->twins, " %zu/%zu@%" PRId64 ":%" PRId64 " %s", budget, id, item.deducted_at_us,
                item.amount, release_outcome_name(item.outcome));
