@@ -104,14 +104,22 @@ static bool tag_is_known(const struct pair *pair, uint64_t tag)
     return false;
 }
 
-/* A tag that was read; now and then one that was acknowledged before, or never given out. */
+/* A tag that was acknowledged before, or one beyond what is on its way. */
+static uint64_t pick_wild_tag(struct pair *pair)
+{
+    for (int tries = 0; tries < 20 && pair->tag_last > 0; tries++) {
+        uint64_t tag = 1 + roll(&pair->twins, (size_t)pair->tag_last);
+        if (!tag_is_known(pair, tag)) return tag;
+    }
+    return pair->tag_last + 1000;
+}
+
+/* A tag that was read; now and then a wild one. */
 static void acknowledge(struct pair *pair)
 {
-    bool multiple = chance(&pair->twins, 40), wild = chance(&pair->twins, 8);
+    bool wild = chance(&pair->twins, 8), multiple = chance(&pair->twins, wild ? 70 : 40);
     if (pair->tag_count == 0 && !wild) return;
-    uint64_t tag = wild ? 1 + roll(&pair->twins, (size_t)pair->tag_last + 1)
-                        : pair->tags[roll(&pair->twins, pair->tag_count)];
-    if (tag > pair->tag_last) tag += 1000; /* beyond what is on its way */
+    uint64_t tag = wild ? pick_wild_tag(pair) : pair->tags[roll(&pair->twins, pair->tag_count)];
     twins_note(&pair->twins, "acknowledge %" PRIu64 "%s", tag, multiple ? " and before" : "");
     bool known = tag_is_known(pair, tag);
     SAME_STATUS(pair, consumer_acknowledge(pair->fake_consumer, tag, multiple, &pair->fake->error),
