@@ -307,7 +307,9 @@ static enum status fake_levels(struct stock *stock, struct stock_level *items, s
             i < fate.answered ? reach_budget(fake, items[i].budget_id, &budget, error) : fate.status;
         if (items[i].status != STATUS_OK) continue;
         if (budget->has_left) items[i].left = budget->left;
-        items[i].pending = budget->deducted - budget->settled - budget->released;
+        /* In Lua's numbers, which are not exact where a lost meta key has driven the sum below -2^53. */
+        items[i].pending =
+            (int64_t)((double)budget->deducted - (double)budget->settled - (double)budget->released);
     }
     return fate.status;
 }
