@@ -261,7 +261,7 @@ static int setup(void **state)
 {
     void *fake = NULL, *real = NULL;
     (void)state;
-    pair = (struct pair){.twins = twins_begin(1200, 40000)};
+    pair = (struct pair){.twins = twins_begin(1200, 20000)};
     setup_fake(&fake);
     setup_sqlite(&real);
     pair.fake = fake;
