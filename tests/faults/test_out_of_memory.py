@@ -53,6 +53,8 @@ class Fault:
         """The first module in the frames behind the line `word`, but for those skipped."""
         _, found, frames = self.report().partition(word + " ")
         for line in frames.splitlines()[1:] if found else []:
+            if not line.startswith("/"):
+                break  # another report, of another thread
             name = os.path.basename(line.split("(")[0])
             if not re.match(skipped, name):
                 return re.sub(r"\.so.*", "", name)
