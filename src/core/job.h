@@ -49,6 +49,7 @@ struct park_source {
 /* A message on its way to the dead-letter queue. One allocation: its own texts lie behind the struct. */
 struct park {
     struct park *next;
+    size_t bytes; /* that it takes */
     uint64_t epoch;
     struct held *held;      /* valid only while the epoch is the present one */
     struct text message_id; /* absent: unreadable */
@@ -112,6 +113,7 @@ struct sweep {
     size_t capacity;
     struct sweep_entry *entries; /* owned */
     struct arena arena;          /* the entries' texts */
+    bool refused;                /* Redis refused some of it since the sweep began */
     int64_t resolved;            /* entries settled or released since the sweep began */
 };
 

@@ -23,6 +23,7 @@ struct worker *worker_new(const struct worker_settings *settings, int64_t now_us
     window_init(&worker->window, settings->prefetch);
     for (size_t i = 0; i < 2; i++) batch_init(&worker->batches[i], settings->batch_max);
     worker->filling = &worker->batches[0];
+    worker->records_at_once = PARKS_AT_ONCE;
     worker->parks_waiting_end = &worker->parks_waiting;
     worker->parks_confirmed_end = &worker->parks_confirmed;
     worker->queue_ready = -1;
@@ -138,8 +139,12 @@ void worker_step(struct worker *worker, const struct event *event)
     watchdog(worker);
 }
 
+/* What was parked on older connections waits for the ledger alone, and is bounded here: a connection that is
+ * lost again and again while the ledger hangs must not add a window each time. */
 bool worker_wants_delivery(const struct worker *worker)
 {
+    if (worker->park_bytes >= worker->settings.memory_max && worker->park_bytes > worker->window.bytes)
+        return false;
     return (worker->link == LINK_CONSUMING || worker->link == LINK_STOPPING) && !worker->stopped &&
            !window_is_full(&worker->window) && worker->window.bytes < worker->settings.memory_max;
 }

@@ -23,6 +23,13 @@ static void debts_rest(struct worker *worker)
     worker->debts_again_us = worker->now_us + (worker->debts_unpaid ? DEBTS_INTERVAL_US : 0);
 }
 
+/* What was fetched grows old while Redis is away: another worker may have paid it meanwhile, and let go of
+ * the guard that would have kept it from being paid again. */
+void debts_stock_lost(struct worker *worker)
+{
+    if (worker->debts_stage == DEBTS_PAY) debts_rest(worker);
+}
+
 static bool debts_are_wanted(const struct worker *worker)
 {
     if (worker->stopping || !worker->ledger.up || !worker->stock.up) return false;

@@ -69,7 +69,10 @@ void hand_job_done(struct worker *worker, enum hand hand)
     worker->out[hand] = false;
     if (hand == HAND_STOCK) worker->stock_ping_at_us = worker->now_us + STOCK_INTERVAL_US;
     /* With Redis away nothing may wait for it: what it should be told is left to the clean-up. */
-    if (stock_was_up && !worker->stock.up) tell_drop_all(worker);
+    if (stock_was_up && !worker->stock.up) {
+        tell_drop_all(worker);
+        debts_stock_lost(worker);
+    }
 }
 
 static bool stats_next_job(const struct worker *worker, struct job *job)

@@ -50,6 +50,8 @@ void park_add(struct worker *worker, const struct origin *origin, struct text so
     park->source = source_of(worker, origin);
     park->source->users++;
     park->body = text_put(&to, body);
+    park->bytes = sizeof *park + size;
+    worker->park_bytes += park->bytes;
     *worker->parks_waiting_end = park;
     worker->parks_waiting_end = &park->next;
     worker->park_count++;
@@ -61,6 +63,7 @@ void park_add(struct worker *worker, const struct origin *origin, struct text so
 static void park_free(struct worker *worker, struct park *park)
 {
     worker->park_count--;
+    worker->park_bytes -= park->bytes;
     if (--park->source->users == 0) {
         if (worker->park_source == park->source) worker->park_source = NULL;
         free(park->source);
@@ -82,12 +85,12 @@ void park_forget_epoch(struct worker *worker)
     worker->parks_waiting_end = &worker->parks_waiting;
 }
 
-/* Takes up to PARKS_AT_ONCE from the front of a list. */
-static struct park *parks_take(struct park **first, struct park ***end)
+/* Takes up to `most` from the front of a list. */
+static struct park *parks_take(struct park **first, struct park ***end, size_t most)
 {
     struct park *taken = *first;
     struct park **link = first;
-    for (size_t i = 0; i < PARKS_AT_ONCE && *link != NULL; i++) link = &(*link)->next;
+    for (size_t i = 0; i < most && *link != NULL; i++) link = &(*link)->next;
     if (*link == NULL) {
         *first = NULL;
         *end = first;
@@ -102,8 +105,9 @@ static struct park *parks_take(struct park **first, struct park ***end)
 bool park_next_job(struct worker *worker, struct job *job)
 {
     if (worker->parks_waiting == NULL || !health_may_try(worker, &worker->publisher)) return false;
-    *job = (struct job){.kind = JOB_PARK,
-                        .parks = parks_take(&worker->parks_waiting, &worker->parks_waiting_end)};
+    *job =
+        (struct job){.kind = JOB_PARK,
+                     .parks = parks_take(&worker->parks_waiting, &worker->parks_waiting_end, PARKS_AT_ONCE)};
     return true;
 }
 
@@ -142,23 +146,34 @@ void park_done(struct worker *worker, struct job *job)
 bool park_next_record(struct worker *worker, struct job *job)
 {
     if (worker->parks_confirmed == NULL || !health_may_try(worker, &worker->ledger)) return false;
-    *job = (struct job){.kind = JOB_RECORD,
-                        .parks = parks_take(&worker->parks_confirmed, &worker->parks_confirmed_end)};
+    *job = (struct job){
+        .kind = JOB_RECORD,
+        .parks = parks_take(&worker->parks_confirmed, &worker->parks_confirmed_end, worker->records_at_once)};
     return true;
+}
+
+static void parks_put_back(struct worker *worker, struct park *parks)
+{
+    struct park *last = parks;
+    while (last->next != NULL) last = last->next;
+    last->next = worker->parks_confirmed;
+    if (worker->parks_confirmed == NULL) worker->parks_confirmed_end = &last->next;
+    worker->parks_confirmed = parks;
 }
 
 void park_recorded(struct worker *worker, struct job *job)
 {
+    if (job->status == STATUS_REFUSED && job->parks->next != NULL) {
+        worker->records_at_once = 1; /* one row is refused: it must not take the others along */
+        parks_put_back(worker, job->parks);
+        return;
+    }
     if (job->status == STATUS_REFUSED) {
         /* Safe in the dead-letter queue, and the ledger will never take the row: holding it would help
          * nobody. */
         worker_note(worker, LOG_ERROR, "parking-unrecorded", NULL, 0, "%s", job->error.text);
     } else if (job->status != STATUS_OK) {
-        struct park *last = job->parks;
-        while (last->next != NULL) last = last->next;
-        last->next = worker->parks_confirmed;
-        if (worker->parks_confirmed == NULL) worker->parks_confirmed_end = &last->next;
-        worker->parks_confirmed = job->parks;
+        parks_put_back(worker, job->parks);
         health_fail(worker, &worker->ledger, "ledger-failed", &job->error);
         return;
     }
@@ -169,6 +184,7 @@ void park_recorded(struct worker *worker, struct job *job)
         worker->counts.parked++;
         park_free(worker, park);
     }
+    if (worker->parks_confirmed == NULL) worker->records_at_once = PARKS_AT_ONCE;
     worker->progress_at_us = worker->now_us;
 }
 

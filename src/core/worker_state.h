@@ -9,18 +9,19 @@
 #define NOTES_MAX 64 /* waiting to be said; more are dropped */
 #define NOTES_MESSAGE_MAX                                                                                    \
     40 /* of them about single messages, which come in floods: the others must get through */
-#define RANGES_MAX         64 /* waiting in a bisection: one for each halving, and the rest of a large batch */
-#define ITEM_BYTES         512 /* what a deduction takes in memory besides its message, about */
-#define TELLS_MAX          16  /* batches whose Redis part waits; then the next commit waits */
-#define PARKS_AT_ONCE      256 /* messages parked in one job */
-#define DEPTH_INTERVAL_US  (10 * INT64_C(1000000))
-#define STATS_INTERVAL_US  (10 * INT64_C(1000000))
-#define STOCK_INTERVAL_US  (5 * INT64_C(1000000)) /* of silence, until Redis is asked whether it is there */
-#define DEBTS_INTERVAL_US  (2 * INT64_C(1000000))
-#define DEBTS_PAUSE_MAX_US (60 * INT64_C(1000000))
-#define SWEEP_PAUSE_US     (10 * INT64_C(1000000))
-#define ACK_PATIENCE_US    INT64_C(50000)
-#define CANCEL_GRACE_US    (10 * INT64_C(1000000))
+#define RANGES_MAX             64 /* waiting in a bisection: one for each halving, and the rest of a large batch */
+#define ITEM_BYTES             512 /* what a deduction takes in memory besides its message, about */
+#define TELLS_MAX              16  /* batches whose Redis part waits; then the next commit waits */
+#define PARKS_AT_ONCE          256 /* messages parked in one job */
+#define DEPTH_INTERVAL_US      (10 * INT64_C(1000000))
+#define STATS_INTERVAL_US      (10 * INT64_C(1000000))
+#define STOCK_INTERVAL_US      (5 * INT64_C(1000000)) /* of silence, until Redis is asked whether it is there */
+#define DEBTS_INTERVAL_US      (2 * INT64_C(1000000))
+#define DEBTS_PAUSE_MAX_US     (60 * INT64_C(1000000))
+#define SWEEP_PAUSE_US         (10 * INT64_C(1000000))
+#define SWEEP_REFUSED_PAUSE_US (60 * INT64_C(1000000))
+#define ACK_PATIENCE_US        INT64_C(50000)
+#define CANCEL_GRACE_US        (10 * INT64_C(1000000))
 
 /* A delivery that is not acknowledged, in the order of arrival. */
 struct held {
@@ -82,6 +83,8 @@ struct worker {
     struct park *parks_confirmed, **parks_confirmed_end;
     struct park_source *park_source; /* of the newest park; counted by its users only */
     size_t park_count;
+    size_t park_bytes;      /* of all of them, those of older connections too */
+    size_t records_at_once; /* rows in one transaction; 1 while one of them is refused */
     struct health publisher;
 
     struct tells tells[TELLS_MAX]; /* a ring */
@@ -186,6 +189,7 @@ void tell_drop_all(struct worker *worker);
 /* worker_debts.c */
 bool debts_next_job(struct worker *worker, enum hand hand, struct job *job);
 void debts_done(struct worker *worker, struct job *job);
+void debts_stock_lost(struct worker *worker);
 
 /* worker_sweep.c */
 bool sweep_next_job(struct worker *worker, enum hand hand, struct job *job);

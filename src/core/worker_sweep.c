@@ -26,6 +26,7 @@ bool sweep_next_job(struct worker *worker, enum hand hand, struct job *job)
         worker->sweep_wanted = false;
         worker->sweep.budget_id = TEXT_NONE;
         worker->sweep.resolved = 0;
+        worker->sweep.refused = false;
         worker->sweep_stage = SWEEP_BUDGET;
     }
     static const struct {
@@ -64,11 +65,13 @@ void sweep_done(struct worker *worker, struct job *job)
     struct sweep *sweep = &worker->sweep;
     if (job->status == STATUS_REFUSED && job->kind == JOB_SWEEP_SCAN) {
         worker_note(worker, LOG_ERROR, "redis-refused", NULL, 0, "%s", job->error.text);
+        sweep->refused = true;
         worker->sweep_stage = SWEEP_BUDGET;
         return;
     }
     if (job->status == STATUS_REFUSED && job->kind == JOB_SWEEP_RESOLVE) {
         worker_note(worker, LOG_ERROR, "redis-refused", NULL, 0, "%s", job->error.text);
+        sweep->refused = true;
         sweep_next_slice(worker);
         return;
     }
@@ -81,8 +84,10 @@ void sweep_done(struct worker *worker, struct job *job)
         sweep->cursor = 0;
         worker->sweep_stage = text_is_present(sweep->budget_id) ? SWEEP_SCAN : SWEEP_IDLE;
         if (worker->sweep_stage == SWEEP_IDLE) {
-            /* A budget whose keys are spoilt asks for a clean-up with each of its batches. */
-            worker->sweep_at_us = worker->now_us + SWEEP_PAUSE_US;
+            /* A budget whose keys are spoilt asks for a clean-up with each of its batches, and what was
+             * refused is tried again until somebody has mended them: neither may keep the others waiting. */
+            worker->sweep_wanted = worker->sweep_wanted || sweep->refused;
+            worker->sweep_at_us = worker->now_us + (sweep->refused ? SWEEP_REFUSED_PAUSE_US : SWEEP_PAUSE_US);
             worker_note(worker, LOG_INFO, "cleaned-up", "pendings", sweep->resolved, "%s",
                         "booked deductions that were still pending in Redis");
         }

@@ -36,6 +36,9 @@ static enum status scratch_apply(struct job_context *context, struct error *erro
     if (status != STATUS_OK && status != STATUS_REFUSED) return status;
     if (context->release_count == 0) return status;
     enum status released = stock_release(context->stock, context->releases, context->release_count, error);
+    for (size_t i = 0; i < context->release_count && released == STATUS_OK; i++) {
+        if (context->releases[i].status == STATUS_REFUSED) released = STATUS_REFUSED;
+    }
     return released == STATUS_OK ? status : released;
 }
 

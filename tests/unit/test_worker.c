@@ -247,6 +247,31 @@ static void a_flood_of_unreadable_messages_needs_no_memory(void **state)
     assert_int_equal(story.parks, 4000);
 }
 
+/* They are confirmed, and wait for the ledger: so many bytes of them, and the worker reads no more. */
+static void what_older_connections_parked_is_bounded_too(void **state)
+{
+    (void)state;
+    story_end(&story);
+    struct worker_settings settings = story_settings();
+    settings.memory_max = 20000;
+    story_begin(&story, &settings);
+    assert_true(story_run(&story, 5));
+    publish(1, CONTENT_GOOD);
+    story_deliver(&story);
+    assert_int_equal(story.jobs[HAND_LEDGER]->kind, JOB_SETTLE); /* and it does not come back */
+    publish(100, CONTENT_UNREADABLE);
+    for (size_t i = 0; i < 40; i++) {
+        story_deliver(&story);
+        while (story_answer(&story, HAND_PUBLISHER)) continue;
+        story_disconnect(&story);
+        story_pass(&story, 1000000);
+        story_pass(&story, 1000000);
+    }
+    assert_in_range(story.worker->park_bytes, 1, 2 * settings.memory_max);
+    assert_true(story_run(&story, 600));
+    assert_int_equal(story.worker->park_bytes, 0);
+}
+
 int main(void)
 {
     message_decoder_install();
@@ -268,6 +293,7 @@ int main(void)
         STORY(items_of_one_message_are_parked_with_one_copy_of_its_properties),
         STORY(the_bound_of_memory_counts_what_items_take),
         STORY(a_flood_of_unreadable_messages_needs_no_memory),
+        STORY(what_older_connections_parked_is_bounded_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -111,6 +111,8 @@ static void a_refused_slice_does_not_end_the_clean_up(void **state)
         story_run(&story, 400);
         assert_int_equal(story.sweep_fails, JOB_NONE);
         assert_int_equal(story.sweeps, sweeps + 1);
+        story_run(&story, 400); /* and what was refused is tried again */
+        assert_int_equal(story.sweeps, sweeps + 2);
     }
 }
 
@@ -173,6 +175,30 @@ static void a_rejected_deduction_is_refunded_and_marked(void **state)
     assert_int_equal(story.debts_paid, 3);
     assert_int_equal(story.debts_marked, 3);
     assert_int_equal(view().refunds, 3);
+}
+
+/* Another worker may have paid it meanwhile, and let go of the guard that kept it from being paid twice. */
+static void what_was_fetched_before_an_outage_is_fetched_again(void **state)
+{
+    (void)state;
+    story_run(&story, 200);
+    story.debts_due = 1;
+    while (story.jobs[HAND_LEDGER] == NULL || story.jobs[HAND_LEDGER]->kind != JOB_DEBTS_FETCH) {
+        story_answer(&story, HAND_LEDGER);
+        story_pass(&story, 100000);
+    }
+    /* Redis is asked whether it is there, or told of something, at the moment the debt is fetched. */
+    publish(1, CONTENT_GOOD);
+    story.stock = STATUS_RETRY;
+    for (size_t i = 0; i < 600 && view().stock_up; i++) story_run(&story, 1);
+    assert_false(view().stock_up);
+    story_pass(&story, 3600 * INT64_C(1000000));
+    story.debts_marked = 1; /* by the other one */
+    story.stock = STATUS_OK;
+    size_t tries = story.debts_tries;
+    story_run(&story, 100);
+    assert_true(view().stock_up);
+    assert_int_equal(story.debts_tries, tries);
 }
 
 static void a_refused_refund_is_tried_less_and_less(void **state)
@@ -302,6 +328,7 @@ int main(void)
         STORY(a_redis_that_refuses_writes_is_not_read_again_and_again),
         STORY(a_clean_up_begins_anew_after_an_outage),
         STORY(a_rejected_deduction_is_refunded_and_marked),
+        STORY(what_was_fetched_before_an_outage_is_fetched_again),
         STORY(a_refused_refund_is_tried_less_and_less),
         STORY(a_saturated_queue_starves_no_refund),
         STORY(an_unreachable_broker_is_tried_again_with_growing_pauses),
