@@ -65,6 +65,10 @@ void fake_ledger_fail(struct fake_ledger_store *store, enum fake_ledger_fault fa
                       unsigned times);
 
 /* From now on a row with this message id is refused (absent: none is any more). One id at a time. */
+/* A void row with its refund due, as reconcile and `dlq discard` book it; false: the id is booked. */
+bool fake_ledger_void(struct fake_ledger_store *store, struct text message_id, struct text budget_id,
+                      int64_t amount, int64_t deducted_at_us);
+
 void fake_ledger_refuse(struct fake_ledger_store *store, struct text message_id);
 
 /* A backup of the store: its tables, deductions, budgets, credits and parked messages. Restoring puts all of

@@ -171,6 +171,22 @@ void fake_ledger_fail(struct fake_ledger_store *store, enum fake_ledger_fault fa
     store->fault_times = times;
 }
 
+bool fake_ledger_void(struct fake_ledger_store *store, struct text message_id, struct text budget_id,
+                      int64_t amount, int64_t deducted_at_us)
+{
+    if (store_deduction_find(store, message_id) != NULL) return false;
+    store->calls++;
+    store_deduction_add(store, &(struct fake_deduction){.message_id = message_id,
+                                                        .budget_id = budget_id,
+                                                        .amount = amount,
+                                                        .deducted_at_us = deducted_at_us,
+                                                        .state = DEDUCTION_VOIDED,
+                                                        .reason = REASON_ORPHANED,
+                                                        .refund = REFUND_DUE,
+                                                        .booked_at_us = store->now_us});
+    return true;
+}
+
 void fake_ledger_refuse(struct fake_ledger_store *store, struct text message_id)
 {
     store->refused_id = arena_copy(&store->arena, message_id);

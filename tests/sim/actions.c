@@ -4,10 +4,21 @@
 
 #include <inttypes.h>
 
+static struct process *some_process(struct world *world)
+{
+    return &world->processes[dice_roll(&world->dice, world->swarm.processes)];
+}
+
 static struct process *any_process(struct world *world)
 {
-    struct process *process = &world->processes[dice_roll(&world->dice, world->swarm.processes)];
+    struct process *process = some_process(world);
     return process->running ? process : NULL;
+}
+
+/* Half of the outages are one process's own. */
+static bool one_of_all(struct world *world)
+{
+    return dice_roll(&world->dice, 2) == 0;
 }
 
 static struct producer *any_producer(struct world *world)
@@ -59,9 +70,27 @@ static void act_of_producer(struct world *world, enum action action)
     }
 }
 
+static void void_one(struct world *world)
+{
+    struct truth *truth = &world->truth;
+    if (truth->sale_count == 0 || world->ledger_down || world->ledger_full) return;
+    uint32_t near = (uint32_t)dice_roll(&world->dice, truth->sale_count < 16 ? truth->sale_count : 16);
+    const struct truth_sale *sale = &truth->sales[truth->sale_count - 1 - near];
+    if (sale->state != SALE_PENDING || truth->ids[sale->id].row != TRUTH_NONE) return;
+    char id[16], budget[8];
+    snprintf(id, sizeof id, "i%" PRIu32, sale->id);
+    snprintf(budget, sizeof budget, "b%" PRIu32, sale->budget);
+    truth->ids[sale->id].voided = true;
+    (void)fake_ledger_void(world->ledger, text_of(id), text_of(budget), sale->amount, sale->token);
+}
+
 static void act_of_operator(struct world *world, enum action action)
 {
     struct operator* operator= & world->operator;
+    if (action == ACTION_VOID) {
+        void_one(world);
+        return;
+    }
     static const enum budget_state states[] = {BUDGET_CLOSED, BUDGET_CLOSED, BUDGET_ACTIVE, BUDGET_ACTIVE,
                                                BUDGET_DELETED};
     if (action == ACTION_OPERATOR) {
@@ -113,8 +142,23 @@ static void redis_raise(struct world *world)
     uint32_t number = any_budget(world);
     snprintf(budget, sizeof budget, "b%" PRIu32, number);
     struct fake_stock_totals totals = fake_stock_totals(world->stock, text_of(budget));
-    if (!totals.has_left || totals.left == TOTAL_UNLIMITED) return;
+    if (!totals.has_left || totals.left < 0) return;
     int64_t more = dice_between(&world->dice, 1, world->swarm.total_max);
+    fake_stock_set_left(world->stock, text_of(budget), totals.left + more);
+    world->truth.budgets[number].by_hand -= more;
+}
+
+/* As a hand that writes nonsense; the next time, and when all is mended, the nonsense is taken back. */
+void redis_spoil(struct world *world, uint32_t number, bool only_mend)
+{
+    static const int64_t far = INT64_C(1000000000000);
+    char budget[8];
+    snprintf(budget, sizeof budget, "b%" PRIu32, number);
+    struct fake_stock_totals totals = fake_stock_totals(world->stock, text_of(budget));
+    if (!totals.has_left || totals.left == TOTAL_UNLIMITED) return;
+    bool spoilt = totals.left < TOTAL_UNLIMITED;
+    if (only_mend && !spoilt) return;
+    int64_t more = spoilt ? far : -far;
     fake_stock_set_left(world->stock, text_of(budget), totals.left + more);
     world->truth.budgets[number].by_hand -= more;
 }
@@ -123,7 +167,11 @@ static void act_on_redis(struct world *world, enum action action)
 {
     char budget[8];
     switch (action) {
-    case ACTION_REDIS_DOWN: world->redis_down = !world->redis_down; break;
+    case ACTION_REDIS_DOWN: {
+        bool *away = one_of_all(world) ? &some_process(world)->redis_away : &world->redis_down;
+        *away = !*away;
+        break;
+    }
     case ACTION_REDIS_SAVE:
         fake_stock_snapshot_free(world->replica);
         world->replica = fake_stock_snapshot_take(world->stock);
@@ -134,6 +182,7 @@ static void act_on_redis(struct world *world, enum action action)
         fake_stock_lose_left(world->stock, text_of(budget));
         break;
     case ACTION_REDIS_RAISE: redis_raise(world); break;
+    case ACTION_REDIS_SPOIL: redis_spoil(world, any_budget(world), false); break;
     case ACTION_REDIS_CLOCK:
         world->redis_us = dice_between(&world->dice, -5000000, 5000000);
         world_pass(world, 0);
@@ -146,7 +195,11 @@ static void act_on_ledger(struct world *world, enum action action)
 {
     char id[16];
     switch (action) {
-    case ACTION_LEDGER_DOWN: world->ledger_down = !world->ledger_down; break;
+    case ACTION_LEDGER_DOWN: {
+        bool *away = one_of_all(world) ? &some_process(world)->ledger_away : &world->ledger_down;
+        *away = !*away;
+        break;
+    }
     case ACTION_LEDGER_FULL: world->ledger_full = !world->ledger_full; break;
     case ACTION_LEDGER_REFUSE:
         if (world->truth.id_count == 0) break;
@@ -190,11 +243,24 @@ static void pass(struct world *world)
     world_pass(world, most_us);
 }
 
+/* But not while somebody has a refund in hand: for a worker that stands still for longer than two done
+ * windows between reading a refund without token and making it, nothing is promised. */
+static void pass_long(struct world *world)
+{
+    for (size_t i = 0; i < PROCESSES_MAX; i++) {
+        const struct process *process = &world->processes[i];
+        if (process->running && process->given[HAND_STOCK] != NULL &&
+            process->kinds[HAND_STOCK] == JOB_DEBTS_PAY)
+            return;
+    }
+    world_pass(world, dice_between(&world->dice, 30, 1800) * 1000000);
+}
+
 void world_act(struct world *world, enum action action)
 {
     switch (action) {
     case ACTION_PASS: pass(world); break;
-    case ACTION_PASS_LONG: world_pass(world, dice_between(&world->dice, 30, 1800) * 1000000); break;
+    case ACTION_PASS_LONG: pass_long(world); break;
     case ACTION_LATE: late_arrive(world); break;
     case ACTION_START: start(world); break;
     default:

@@ -35,6 +35,28 @@ static bool is_deserved(const struct truth *truth, const struct truth_item *item
            (row != NULL && (row->amount != item->amount || row->budget != item->budget));
 }
 
+static bool header_is(struct text properties, const char *name, const char *expected)
+{
+    struct text value = fake_properties_header(properties, name);
+    return value.size >= 5 && text_equal_string((struct text){value.data + 5, value.size - 5}, expected);
+}
+
+/* Its own headers and id stay; where it came from is said. */
+static void check_copy(struct world *world, struct truth_place place, const struct delivery *delivery)
+{
+    const struct truth_message *message = &world->truth.messages[place.message];
+    bool is_item = message->is_batch && message->fault == PARK_NONE && place.item != TRUTH_NONE;
+    uint32_t id = is_item ? world->truth.items[message->first_item + place.item].id : message->property_id;
+    char mark[16];
+    snprintf(mark, sizeof mark, "m%" PRIu32, place.message);
+    uint32_t has = truth_number(fake_properties_message_id(delivery->properties), 'i');
+    if (!header_is(delivery->properties, "mark", mark) ||
+        !header_is(delivery->properties, "x-bursar-exchange", EXCHANGE) ||
+        !header_is(delivery->properties, "x-bursar-routing-key", ROUTING_KEY) || has != id)
+        world_violate(world, "parked-as-it-was", "message %" PRIu32 ": its properties are another's",
+                      place.message);
+}
+
 static void parked(struct world *world, const struct delivery *delivery)
 {
     struct truth *truth = &world->truth;
@@ -46,6 +68,7 @@ static void parked(struct world *world, const struct delivery *delivery)
     }
     struct truth_message *message = &truth->messages[place.message];
     if (reason == PARK_NONE) return; /* moved by the broker: that is told apart */
+    check_copy(world, place, delivery);
     if (message->fault != PARK_NONE || place.item == TRUTH_NONE) {
         if (reason != message->fault)
             world_violate(world, "parked-for-a-reason", "message %" PRIu32 " is parked as %s", place.message,

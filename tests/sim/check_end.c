@@ -50,6 +50,14 @@ static bool was_given_up(const struct truth *truth, const struct truth_sale *sal
     return false;
 }
 
+static bool is_spoilt(struct world *world, uint32_t budget)
+{
+    char name[8];
+    snprintf(name, sizeof name, "b%" PRIu32, budget);
+    struct fake_stock_totals totals = fake_stock_totals(world->stock, text_of(name));
+    return totals.has_left && totals.left < TOTAL_UNLIMITED;
+}
+
 bool check_is_drained(struct world *world, char *what, size_t size)
 {
     const struct truth *truth = &world->truth;
@@ -60,17 +68,20 @@ bool check_is_drained(struct world *world, char *what, size_t size)
         if (!process_is_idle(&world->processes[i])) return because(what, size, "worker %zu is at work", i);
     }
     for (size_t i = 0; i < truth->row_count; i++) {
-        if (truth->rows[i].refund == REFUND_DUE)
+        if (truth->rows[i].refund == REFUND_DUE && !is_spoilt(world, truth->rows[i].budget))
             return because(what, size, "the refund of i%" PRIu32 " is still due", truth->rows[i].id);
     }
     for (size_t i = 0; i < truth->sale_count; i++) {
-        if (is_uncleared(truth, &truth->sales[i]))
+        if (is_uncleared(truth, &truth->sales[i]) && !is_spoilt(world, truth->sales[i].budget))
             return because(what, size, "i%" PRIu32 " of b%" PRIu32 " is booked and still pending",
                            truth->sales[i].id, truth->sales[i].budget);
     }
     struct ledger_stats stats;
     struct error error;
-    if (ledger_stats(&world->operator.ledger.base, &stats, &error) != STATUS_OK || stats.credits_due > 0)
+    bool any_spoilt = false;
+    for (uint32_t i = 0; i < TRUTH_BUDGETS_MAX; i++) any_spoilt = any_spoilt || is_spoilt(world, i);
+    if (!any_spoilt &&
+        (ledger_stats(&world->operator.ledger.base, &stats, &error) != STATUS_OK || stats.credits_due > 0))
         return because(what, size, "credits are still due");
     if (world->operator.stage != OPERATOR_IDLE || world->late.count> 0)
         return because(what, size, "a command or a late request is under way");
@@ -138,6 +149,8 @@ void check_end(struct world *world)
             world_violate(world, "no-message-lost", "i%" PRIu32 " was published and is booked nowhere",
                           sale->id);
     }
+    if (world->guards_left >= 0 && world_guards(world) > world->guards_left)
+        world_violate(world, "nothing-grows", "guards of refunds stay in Redis");
     if (truth->redis_lost || truth->ledger_lost) return;
     check_credits(world);
     for (uint32_t i = 0; i < world->swarm.budgets; i++) {

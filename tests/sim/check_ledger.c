@@ -19,6 +19,7 @@ static struct truth_row row_seen(const struct fake_deduction *row)
                               .budget = truth_number(row->budget_id, 'b'),
                               .amount = row->amount,
                               .token = row->deducted_at_us,
+                              .booked_at = row->booked_at_us,
                               .state = row->state,
                               .reason = row->reason,
                               .refund = row->refund};
@@ -58,6 +59,10 @@ static void check_new_row(struct world *world, const struct truth_row *row)
     }
     if (truth->ids[row->id].row != TRUTH_NONE)
         world_violate(world, "one-row-an-id", "i%" PRIu32 " has two rows", row->id);
+    if (row->state == DEDUCTION_VOIDED && truth->ids[row->id].voided) {
+        truth_row_add(truth, row);
+        return;
+    }
     if (!was_asked_for(truth, row))
         world_violate(world, "row-asked-for", "the row of i%" PRIu32 " is in no message", row->id);
     enum deduction_reason expected = expected_reason(world, row);
@@ -119,8 +124,14 @@ static void check_budgets(struct world *world)
 static void count_parked(struct world *world)
 {
     struct truth *truth = &world->truth;
-    for (; truth->parked_rows_seen < fake_ledger_parked_count(world->ledger); truth->parked_rows_seen++)
-        truth->parked_rows[fake_ledger_parked(world->ledger, truth->parked_rows_seen)->reason]++;
+    for (; truth->parked_rows_seen < fake_ledger_parked_count(world->ledger); truth->parked_rows_seen++) {
+        const struct fake_parked *row = fake_ledger_parked(world->ledger, truth->parked_rows_seen);
+        truth->parked_rows[row->reason]++;
+        bool has_id = row->reason == PARK_ID_CONFLICT || row->reason == PARK_UNPROCESSABLE ||
+                      row->reason == PARK_INVALID_AMOUNT || row->reason == PARK_INVALID_BUDGET_ID;
+        if (has_id && truth_number(row->message_id, 'i') == TRUTH_NONE)
+            world_violate(world, "parked-and-recorded", "a row of v_parked lacks its id");
+    }
 }
 
 void check_ledger(struct world *world)

@@ -30,6 +30,13 @@ static struct truth_sale *sale_of(struct world *world, uint32_t id, uint32_t bud
     return sale;
 }
 
+/* A row without token owns what was deducted before it was booked, and nothing later; this needs no honest
+ * producer. */
+static bool owns(const struct world *world, const struct truth_row *row, const struct truth_sale *sale)
+{
+    return sale->token <= row->booked_at || world->swarm.weights[ACTION_REDIS_CLOCK] > 0;
+}
+
 static void settled(struct world *world, uint32_t id, uint32_t budget, const struct fake_stock_change *change)
 {
     struct truth *truth = &world->truth;
@@ -42,6 +49,9 @@ static void settled(struct world *world, uint32_t id, uint32_t budget, const str
     if (row == NULL || row->state != DEDUCTION_SETTLED || row->budget != budget)
         world_violate(world, "cleared-when-booked", "i%" PRIu32 " of b%" PRIu32 " is cleared and not booked",
                       id, budget);
+    else if (row->token == 0 && !owns(world, row, sale))
+        world_violate(world, "cleared-when-booked",
+                      "i%" PRIu32 " was deducted again after its row and is cleared", id);
     else if (!truth->ids[id].tainted && row->token != sale->token)
         world_violate(world, "cleared-when-booked",
                       "i%" PRIu32 " of b%" PRIu32 " is cleared for another deduction", id, budget);
@@ -70,6 +80,11 @@ static void released(struct world *world, uint32_t id, uint32_t budget,
     truth->budgets[budget].released += change->amount;
     if (sale == NULL) return;
     sale->state = SALE_RELEASED;
+    const struct truth_row *row = row_of(truth, id);
+    if (!truth->ledger_lost && row != NULL && row->token == 0 && row->state == DEDUCTION_SETTLED &&
+        world->swarm.weights[ACTION_REDIS_CLOCK] == 0 && sale->token <= row->booked_at)
+        world_violate(world, "refund-only-what-does-not-settle",
+                      "i%" PRIu32 " is given back and may be the row's own", id);
     if (!truth->ledger_lost && !may_release(row_of(truth, id), sale, change->outcome, truth->ids[id].tainted))
         world_violate(world, "refund-only-what-does-not-settle",
                       "i%" PRIu32 " of b%" PRIu32 " is given back as %s, and its row does not say so", id,

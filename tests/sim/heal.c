@@ -9,17 +9,32 @@
 #define ROUNDS_MAX      3000
 #define ROUNDS_STOP_MAX 500
 
+int64_t world_guards(struct world *world)
+{
+    int64_t sum = 0;
+    for (uint32_t i = 0; i < TRUTH_BUDGETS_MAX; i++) {
+        char name[8];
+        snprintf(name, sizeof name, "b%" PRIu32, i);
+        sum += (int64_t)fake_stock_totals(world->stock, text_of(name)).guard_count;
+    }
+    return sum;
+}
+
 static void mend_everything(struct world *world)
 {
+    world->guards_left = world->late.count > 0 ? -1 : world_guards(world);
     world->healing = true;
     world->redis_down = world->ledger_down = world->ledger_full = false;
     world->alarm = world->broker_down = world->dlq_full = false;
     fake_broker_set_down(world->broker, false);
     fake_broker_set_full(world->broker, DEAD_LETTER_QUEUE, false);
     fake_broker_set_blocked(world->broker, false);
-    fake_broker_declare(world->broker);
+    /* What is gone the workers declare again: nobody else will. */
     fake_ledger_refuse(world->ledger, TEXT_NONE);
-    for (size_t i = 0; i < world->swarm.processes; i++) world->processes[i].calls_left = 0;
+    for (size_t i = 0; i < world->swarm.processes; i++) {
+        world->processes[i].calls_left = 0;
+        world->processes[i].redis_away = world->processes[i].ledger_away = false;
+    }
 }
 
 static void start_everything(struct world *world)
@@ -103,6 +118,9 @@ void world_heal(struct world *world)
     world_trace(world, "healing");
     mend_everything(world);
     producers_finish(world);
+    /* First with what refuses still refusing: it must hold up nothing else. */
+    if (!run_until_drained(world)) return;
+    for (uint32_t i = 0; i < TRUTH_BUDGETS_MAX; i++) redis_spoil(world, i, true);
     if (!run_until_drained(world)) return;
     stop_everything(world);
     if (!world->violation.found) check_end(world);

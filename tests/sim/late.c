@@ -87,7 +87,9 @@ bool late_arrive(struct world *world)
     size_t index = dice_roll(&world->dice, late->count);
     struct late_request request = late->requests[index];
     late->requests[index] = late->requests[--late->count];
-    bool in_time = world->now_us - request.sent_at_us <= LATE_AGE_MAX && !world->redis_down;
+    int64_t half_window_us = world->swarm.done_window_s * 500000;
+    int64_t age_max_us = half_window_us < LATE_AGE_MAX_US ? half_window_us : LATE_AGE_MAX_US;
+    bool in_time = world->now_us - request.sent_at_us <= age_max_us && !world->redis_down;
     world_trace(world, "  late request %d of %zu items %s", (int)request.kind, request.count,
                 in_time ? "arrives" : "is lost");
     if (in_time) carry_out(world, &request);

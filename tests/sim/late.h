@@ -5,8 +5,7 @@
 
 #include "port/stock.h"
 
-#define LATE_MAX     16
-#define LATE_AGE_MAX (30 * INT64_C(1000000)) /* then the connection is gone for good */
+#define LATE_MAX 16
 
 struct late_request {
     enum late_kind { LATE_SETTLE, LATE_RELEASE, LATE_FORGET, LATE_CREDIT, LATE_DEDUCT, LATE_STATE } kind;
@@ -15,6 +14,10 @@ struct late_request {
     int64_t sent_at_us;
     enum budget_state state;
 };
+
+/* What is older than this many microseconds, or than half a done window, has gone with its connection: a
+ * guard that holds for one window must outlive every request. */
+#define LATE_AGE_MAX_US (30 * INT64_C(1000000))
 
 struct late {
     struct late_request requests[LATE_MAX];

@@ -15,7 +15,8 @@ static enum status path(struct ledger *base, bool writes, struct error *error)
     struct world *world = self->world;
     enum call_fate fate = self->process == NULL ? CALL_GOES : process_call(self->process);
     if (fate == CALL_IS_DEAD) return error_set(error, STATUS_RETRY, "the process is dead");
-    if (world->ledger_down) return error_set(error, STATUS_RETRY, "the ledger is away");
+    bool away = world->ledger_down || (self->process != NULL && self->process->ledger_away);
+    if (away) return error_set(error, STATUS_RETRY, "the ledger is away");
     if (world->ledger_full && writes) return error_set(error, STATUS_RETRY, "the disk is full");
     if (fate == CALL_IS_LAST) return STATUS_OK;
     static const struct {

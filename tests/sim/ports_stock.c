@@ -22,7 +22,7 @@ static enum path path_draw(struct sim_stock *self)
     struct fake_stock *fake = world->stock;
     enum call_fate fate = self->process == NULL ? CALL_GOES : process_call(self->process);
     if (fate == CALL_IS_DEAD) return PATH_NOWHERE;
-    if (world->redis_down) return PATH_NOWHERE;
+    if (world->redis_down || (self->process != NULL && self->process->redis_away)) return PATH_NOWHERE;
     if (self->process != NULL && self->process->redis_broken) {
         self->process->redis_broken = false;
         return PATH_NOWHERE;

@@ -103,12 +103,28 @@ static void check_bounds(const struct process *process)
     if (view.held > settings->prefetch)
         world_violate(process->world, "bounded-memory", "%zu deliveries held, prefetch is %zu", view.held,
                       settings->prefetch);
-    if (view.held_bytes > settings->memory_max + 65536)
+    if (view.held_bytes > settings->memory_max + 8192)
         world_violate(process->world, "bounded-memory", "%zu bytes held, memory_max is %zu", view.held_bytes,
                       settings->memory_max);
-    if (view.parks > 64 * settings->prefetch + 256)
+    if (view.parks > 2 * 6 * settings->prefetch + 256)
         world_violate(process->world, "bounded-memory", "%zu parks wait, prefetch is %zu", view.parks,
                       settings->prefetch);
+}
+
+/* The watchdog barks when a commit hangs, and at nothing else. */
+static void check_watchdog(struct process *process, const struct worker_view *view)
+{
+    struct world *world = process->world;
+    bool hangs = process->given[HAND_LEDGER] != NULL && process->kinds[HAND_LEDGER] == JOB_SETTLE &&
+                 view->link == LINK_CONSUMING && view->ledger_up && !view->stopping &&
+                 view->connects == process->hung_connects;
+    process->hung_connects = view->connects; /* a new connection is progress */
+    if (!hangs)
+        process->hung_since_us = 0;
+    else if (process->hung_since_us == 0)
+        process->hung_since_us = world->now_us;
+    else if (world->now_us - process->hung_since_us > world->swarm.settings.stall_after_us && !view->stalled)
+        world_violate(world, "watchdog", "a commit hangs and /livez says that all is well");
 }
 
 bool process_turn(struct process *process, size_t deliveries)
@@ -118,6 +134,7 @@ bool process_turn(struct process *process, size_t deliveries)
     worker_observe(driver->worker, &before);
     driver_step(driver, (struct event){.kind = EVENT_CLOCK});
     driver_read(driver, deliveries);
+    if (!driver_may_read(driver) && driver->connected) driver_keep_alive(driver);
     driver_effects(driver);
     worker_observe(driver->worker, &view);
     process->world->events += 1 + view.deliveries - before.deliveries;
@@ -127,6 +144,12 @@ bool process_turn(struct process *process, size_t deliveries)
     if (driver->stopped && in_time && view.held > 0)
         world_violate(process->world, "drain-before-stop",
                       "it stopped before its time with %zu deliveries held", view.held);
+    if (!driver->stopped && process->stopping &&
+        process->world->now_us >= process->stop_at_us + process->world->swarm.settings.drain_timeout_us)
+        world_violate(process->world, "drain-in-time", "it was to stop and did not in its time");
+    if (!driver->stopped && !process->dead && worker_deadline_us(driver->worker) <= process->world->now_us)
+        world_violate(process->world, "no-spin", "everything is done and it wants to be woken at once");
+    check_watchdog(process, &view);
     if (process->dead || driver->stopped) process_end(process);
     return true;
 }
@@ -140,6 +163,10 @@ bool process_job_run(struct process *process, enum hand hand)
     if (waits && dice_roll(&process->world->dice, 8) > 0) return false;
     job_run(&process->context, job);
     check_ledger(process->world); /* before a budget changes under the new rows */
+    if (hand == HAND_LEDGER) {
+        process->settled = job->status == STATUS_OK;
+        process->hung_since_us = 0;
+    }
     process->given[hand] = NULL;
     process->done[hand] = true;
     process->world->events++;
@@ -153,7 +180,12 @@ bool process_job_done(struct process *process, enum hand hand)
 {
     if (!process->done[hand]) return false;
     process->done[hand] = false;
+    bool booked = process->kinds[hand] == JOB_SETTLE && process->driver.worker != NULL && process->settled;
     driver_job_done(&process->driver, hand);
+    struct worker_view view;
+    worker_observe(process->driver.worker, &view);
+    if (hand == HAND_LEDGER && booked && view.stalled)
+        world_violate(process->world, "watchdog", "it has just booked and says that it is stuck");
     process->world->events++;
     return true;
 }

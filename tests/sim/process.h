@@ -13,7 +13,11 @@ struct process {
     unsigned calls_left; /* until it dies so; 0: it does not */
     bool stopping;
     int64_t stop_at_us; /* when it was asked to */
-    bool redis_broken;  /* its connection to Redis is gone, and it does not know yet */
+    uint64_t hung_connects;
+    int64_t hung_since_us;        /* when it began to wait for a commit with everything up; 0: it does not */
+    bool settled;                 /* the ledger's latest job was well */
+    bool redis_away, ledger_away; /* out of its reach, and not out of the others' */
+    bool redis_broken;            /* its connection to Redis is gone, and it does not know yet */
     struct driver driver;
     struct job_context context;
     struct metrics metrics;

@@ -148,11 +148,18 @@ static enum publication_outcome draft_publish(struct producer *producer, struct 
         buffer_free(&draft->bodies[i]);
     }
     if (draft->is_batch) buffer_append_string(&draft->body, "]");
+    struct truth_message *truth = &producer->world->truth.messages[draft->message];
+    truth->is_batch = draft->is_batch;
+    truth->property_id = truth_number(text_of(draft->property_id), 'i');
+    char mark[16];
+    snprintf(mark, sizeof mark, "m%" PRIu32, draft->message);
     struct publication publication = {
         .exchange = TEXT_LITERAL(EXCHANGE),
         .routing_key = TEXT_LITERAL(ROUTING_KEY),
         .message_id = draft->property_id[0] == '\0' ? TEXT_NONE : text_of(draft->property_id),
         .body = {draft->body.data, draft->body.size},
+        .header_count = 1,
+        .headers = {{.name = "mark", .value = text_of(mark)}},
     };
     struct error error;
     enum status status = publisher_publish(&producer->publisher.base, &publication, 1, &error);

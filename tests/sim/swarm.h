@@ -23,6 +23,7 @@ enum action {
     ACTION_LATE,           /* a request to Redis that was given up on arrives */
     ACTION_CREDIT,         /* an operator tops up */
     ACTION_STATE,          /* an operator closes, reopens or deletes */
+    ACTION_VOID,           /* a pending deduction that is booked nowhere is voided */
     ACTION_OPERATOR,       /* an operator's command takes its next step */
     ACTION_KILL,           /* a worker is killed between two steps */
     ACTION_KILL_INSIDE,    /* a worker will be killed in the middle of what it does next */
@@ -40,10 +41,12 @@ enum action {
     ACTION_REDIS_SAVE,     /* the replica, or the dump, is as Redis is now */
     ACTION_REDIS_FAILOVER, /* the replica, or the dump, takes Redis's place */
     ACTION_REDIS_LOSE_KEY,
-    ACTION_REDIS_RAISE,   /* somebody raises the stock by hand: more is sold than there is */
-    ACTION_REDIS_CLOCK,   /* the clock of Redis jumps */
-    ACTION_LEDGER_DOWN,   /* begins or ends */
-    ACTION_LEDGER_FULL,   /* begins or ends: reads go on, writes fail */
+    ACTION_REDIS_RAISE, /* somebody raises the stock by hand: more is sold than there is */
+    ACTION_REDIS_CLOCK, /* the clock of Redis jumps */
+    ACTION_REDIS_SPOIL, /* the stock key is out of range: releases and credits are refused; ends the same way
+                         */
+    ACTION_LEDGER_DOWN, /* begins or ends */
+    ACTION_LEDGER_FULL, /* begins or ends: reads go on, writes fail */
     ACTION_LEDGER_REFUSE, /* the ledger refuses one id's row, until it refuses another */
     ACTION_LEDGER_SAVE,
     ACTION_LEDGER_RESTORE, /* from the backup */

@@ -43,7 +43,7 @@ uint32_t truth_message_add(struct truth *truth, enum park_reason fault)
     truth->messages =
         grow(truth->messages, truth->message_count, &truth->message_capacity, sizeof *truth->messages);
     truth->messages[truth->message_count] =
-        (struct truth_message){.first_item = truth->item_count, .fault = fault};
+        (struct truth_message){.first_item = truth->item_count, .fault = fault, .property_id = TRUTH_NONE};
     return (uint32_t)truth->message_count++;
 }
 

@@ -27,6 +27,7 @@ struct truth_sale {
 /* A message id: "i17" is the 17th. */
 struct truth_id {
     bool tainted;     /* messages say different things of it, or not the truth */
+    bool voided;      /* somebody voided it before it was booked */
     bool old;         /* an older producer used it, without a token */
     bool refusable;   /* the ledger refused its row at some time */
     uint32_t sale;    /* the newest; TRUTH_NONE: none */
@@ -49,13 +50,15 @@ struct truth_message {
     enum park_reason fault; /* of the whole message */
     enum park_reason parked_as;
     uint32_t queued, gone; /* copies that the queue took, and that it forgot */
-    bool given_up;         /* the broker itself moved a copy to the dead-letter queue */
+    uint32_t property_id;  /* in the message_id property; TRUTH_NONE: none */
+    bool is_batch;
+    bool given_up; /* the broker itself moved a copy to the dead-letter queue */
 };
 
 /* A row as it was seen last. */
 struct truth_row {
     uint32_t id, budget;
-    int64_t amount, token;
+    int64_t amount, token, booked_at;
     enum deduction_state state;
     enum deduction_reason reason;
     enum refund_state refund;

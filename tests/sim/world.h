@@ -54,7 +54,9 @@ struct world {
     struct fake_ledger_store *ledger;
     struct fake_stock_snapshot *replica; /* NULL: none */
     struct fake_ledger_snapshot *backup; /* NULL: none */
-    bool healing;                        /* nothing fails any more */
+    int64_t guards_left; /* in Redis when the faults ended; -1: a request was under way, so that nothing is
+                            known */
+    bool healing;        /* nothing fails any more */
     bool alarm, broker_down, dlq_full, redis_down, ledger_down, ledger_full;
 
     struct process processes[PROCESSES_MAX];
@@ -109,6 +111,8 @@ void world_violate(struct world *world, const char *rule, const char *format, ..
 
 /* Does one step (actions.c). */
 void world_act(struct world *world, enum action action);
+int64_t world_guards(struct world *world);
+void redis_spoil(struct world *world, uint32_t number, bool only_mend);
 
 /* Ends every fault, starts what is not running, and insists that everything drains (heal.c). */
 void world_heal(struct world *world);
