@@ -121,6 +121,7 @@ struct job {
     enum job_kind kind;
     enum status status; /* answer */
     struct error error; /* answer, when status is not STATUS_OK */
+    bool reconnected;   /* answer of the stock's jobs: on another connection than the job before */
     union {
         struct {
             struct batch *batch;

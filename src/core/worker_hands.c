@@ -25,15 +25,12 @@ static void ledger_ping_done(struct worker *worker, const struct job *job)
     }
 }
 
-/* At the start, what a crash left behind is still pending. And what came back may be another Redis, or an
- * older state of this one (a failover, a dump): entries that were cleared long ago are pending again. Only a
- * clean-up finds either. */
 static void stock_ping_done(struct worker *worker, const struct job *job)
 {
     if (job->status != STATUS_OK) {
         health_fail(worker, &worker->stock, "redis-unavailable", &job->error);
-    } else if (health_succeed(worker, &worker->stock, "redis-up")) {
-        worker->sweep_wanted = true;
+    } else {
+        health_succeed(worker, &worker->stock, "redis-up");
     }
 }
 
@@ -67,7 +64,12 @@ void hand_job_done(struct worker *worker, enum hand hand)
     case JOB_NONE: assert(job->kind != JOB_NONE); break;
     }
     worker->out[hand] = false;
-    if (hand == HAND_STOCK) worker->stock_ping_at_us = worker->now_us + STOCK_INTERVAL_US;
+    if (hand == HAND_STOCK) {
+        worker->stock_ping_at_us = worker->now_us + STOCK_INTERVAL_US;
+        /* At the start, what a crash left behind is still pending. Later, what answers may be another Redis,
+         * or an older state of this one (a failover, a dump): what was cleared long ago is pending again. */
+        if (job->reconnected) worker->sweep_wanted = true;
+    }
     /* With Redis away nothing may wait for it: what it should be told is left to the clean-up. */
     if (stock_was_up && !worker->stock.up) {
         tell_drop_all(worker);

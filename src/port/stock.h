@@ -112,6 +112,7 @@ struct stock_pending {
 struct stock;
 
 struct stock_ops {
+    uint64_t (*connections)(const struct stock *);
     enum status (*ping)(struct stock *, struct error *);
     enum status (*load_scripts)(struct stock *, struct error *);
     enum status (*settle)(struct stock *, const struct stock_settlement *, size_t count, int64_t *cleared,
@@ -133,6 +134,13 @@ struct stock_ops {
 struct stock {
     const struct stock_ops *ops;
 };
+
+/* How many connections it has made so far. Another number than before a call means that Redis was away in
+ * between, and that what answers now may be another one, or an older state of it, even if no call failed. */
+static inline uint64_t stock_connections(const struct stock *stock)
+{
+    return stock->ops->connections(stock);
+}
 
 /* Connects if need be and asks for an answer. */
 MUST_CHECK static inline enum status stock_ping(struct stock *stock, struct error *error)

@@ -126,7 +126,9 @@ static enum status link_connect(struct redis_link *link, struct error *error)
             return error_wrap(error, status, "cannot speak TLS with Redis at %s", address->name);
         }
     }
-    return log_in(link, error);
+    enum status status = log_in(link, error);
+    if (status == STATUS_OK) link->connections++;
+    return status;
 }
 
 enum status redis_link_open(struct redis_link *link, struct error *error)

@@ -15,6 +15,7 @@ struct redis_link {
     struct redis_address address; /* owned */
     int64_t timeout_ms;           /* to connect, and for each reply */
     redisContext *context;        /* owned; NULL: not connected */
+    uint64_t connections;         /* made so far */
 };
 
 /* Makes sure of a connection that is logged in and has no reply waiting. STATUS_RETRY: could not connect or

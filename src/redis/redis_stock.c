@@ -53,10 +53,16 @@ static void stock_free(struct stock *stock)
     free(redis);
 }
 
+static uint64_t stock_connection_count(const struct stock *stock)
+{
+    return ((const struct redis_stock *)stock)->pipeline.link.connections;
+}
+
 static const struct stock_ops redis_ops = {
     .ping = ping,
     .load_scripts = load_scripts,
     .settle = redis_stock_settle,
+    .connections = stock_connection_count,
     .release = redis_stock_release,
     .forget_guards = redis_stock_forget_guards,
     .credit = redis_stock_credit,

@@ -252,6 +252,26 @@ static void run_depth(struct job_context *context, struct job *job)
                                   &consumers, &job->error);
 }
 
+static bool is_of_stock(enum job_kind kind)
+{
+    switch (kind) {
+    case JOB_STOCK_PING:
+    case JOB_TELL:
+    case JOB_DEBTS_PAY:
+    case JOB_DEBTS_FORGET:
+    case JOB_SWEEP_SCAN:
+    case JOB_SWEEP_RESOLVE: return true;
+    default: return false;
+    }
+}
+
+static void note_connection(struct job_context *context, struct job *job)
+{
+    uint64_t connections = stock_connections(context->stock);
+    job->reconnected = connections != context->stock_connections;
+    context->stock_connections = connections;
+}
+
 void job_run(struct job_context *context, struct job *job)
 {
     switch (job->kind) {
@@ -276,4 +296,5 @@ void job_run(struct job_context *context, struct job *job)
     case JOB_DEPTH: run_depth(context, job); break;
     case JOB_NONE: assert(job->kind != JOB_NONE); break;
     }
+    if (is_of_stock(job->kind)) note_connection(context, job);
 }

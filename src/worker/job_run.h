@@ -20,6 +20,7 @@ struct job_context {
     struct text routing_key;
     const struct clock *clock;
     struct metrics *metrics;
+    uint64_t stock_connections; /* seen by HAND_STOCK */
     /* scratch of HAND_STOCK, owned */
     struct stock_settlement *settlements;
     struct stock_release *releases;

@@ -48,6 +48,9 @@ struct fake_stock_change {
 typedef void fake_stock_observer(void *context, const struct fake_stock_change *change);
 void fake_stock_set_observer(struct fake_stock *fake, fake_stock_observer *observer, void *context);
 
+/* How many calls are still to fail. */
+size_t fake_stock_failing(const struct fake_stock *fake);
+
 /* The stock key is gone, and nothing else. */
 void fake_stock_lose_left(struct fake_stock *fake, struct text budget_id);
 

@@ -95,6 +95,11 @@ void fake_stock_set_observer(struct fake_stock *fake, fake_stock_observer *obser
     fake->observer_context = context;
 }
 
+size_t fake_stock_failing(const struct fake_stock *fake)
+{
+    return fake->failing_calls;
+}
+
 void fake_stock_lose_left(struct fake_stock *fake, struct text budget_id)
 {
     fake_stock_budget(fake, budget_id)->has_left = false;

@@ -326,6 +326,10 @@ bool story_answer(struct story *story, enum hand hand)
     case JOB_SWEEP_RESOLVE: job->status = answer_sweep(story, job); break;
     case JOB_NONE: assert(false && "a job"); break;
     }
+    if (hand == HAND_STOCK) {
+        job->reconnected = job->status == STATUS_OK && !story->stock_reached;
+        story->stock_reached = job->status == STATUS_OK || job->status == STATUS_REFUSED;
+    }
     story->jobs[hand] = NULL;
     step(story, (struct event){.kind = EVENT_JOB_DONE, .hand = hand});
     story_effects(story);

@@ -34,6 +34,7 @@ struct story {
     enum status ledger, stock, connect;
     bool lose_commit_answer; /* the next settle is booked and answered STATUS_UNKNOWN */
     bool refuse_confirms;
+    bool stock_reached;        /* the latest job found a connection that the next one finds again */
     bool stock_refuses_tells;  /* a key of a wrong type */
     bool stock_refuses_writes; /* it answers pings and scans: a replica, a full memory */
     bool refuse_debts;         /* Redis refuses every refund for good */

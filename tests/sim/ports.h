@@ -26,6 +26,7 @@ struct sim_stock {
     struct stock base;
     struct world *world;
     struct process *process; /* NULL: a producer's or operator's */
+    uint64_t connections;
 };
 
 struct sim_ledger {

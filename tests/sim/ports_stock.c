@@ -25,7 +25,9 @@ static enum path path_draw(struct sim_stock *self)
     if (world->redis_down || (self->process != NULL && self->process->redis_away)) return PATH_NOWHERE;
     if (self->process != NULL && self->process->redis_broken) {
         self->process->redis_broken = false;
-        return PATH_NOWHERE;
+        self->connections++;
+        /* An idle connection that was closed is made anew in silence; one in use fails. */
+        if (dice_roll(&world->dice, 2) == 0) return PATH_NOWHERE;
     }
     if (fate == CALL_IS_LAST) return PATH_THROUGH;
     static const struct {
@@ -43,6 +45,16 @@ static enum path path_draw(struct sim_stock *self)
     if (world_chance(world, CHANCE_STOCK_LATE)) return PATH_LATE;
     if (world_chance(world, CHANCE_STOCK_FLUSHED)) return PATH_FLUSHED;
     return PATH_THROUGH;
+}
+
+/* After any failure the connection is thrown away. */
+static enum path path_of(struct sim_stock *self)
+{
+    size_t failures = fake_stock_failing(self->world->stock);
+    enum path path = path_draw(self);
+    if (path == PATH_NOWHERE || path == PATH_LATE || fake_stock_failing(self->world->stock) != failures)
+        self->connections++;
+    return path;
 }
 
 static enum status nowhere(struct error *error)
@@ -63,7 +75,7 @@ static struct stock *real_of(struct sim_stock *self)
 static enum status sim_ping(struct stock *base, struct error *error)
 {
     struct sim_stock *self = self_of(base);
-    switch (path_draw(self)) {
+    switch (path_of(self)) {
     case PATH_NOWHERE:
     case PATH_LATE: return nowhere(error);
     default: return stock_ping(real_of(self), error);
@@ -76,7 +88,7 @@ static enum status sim_settle(struct stock *base, const struct stock_settlement 
     struct sim_stock *self = self_of(base);
     size_t half = count / 2;
     if (cleared != NULL) *cleared = 0;
-    switch (path_draw(self)) {
+    switch (path_of(self)) {
     case PATH_NOWHERE: return nowhere(error);
     case PATH_LATE: late_add(self->world, LATE_SETTLE, items, count, 0); return lost(error);
     case PATH_FLUSHED: {
@@ -95,7 +107,7 @@ static enum status sim_release(struct stock *base, struct stock_release *items, 
     struct sim_stock *self = self_of(base);
     size_t half = count / 2;
     enum status status = STATUS_OK;
-    switch (path_draw(self)) {
+    switch (path_of(self)) {
     case PATH_NOWHERE: status = nowhere(error); break;
     case PATH_LATE:
         late_add(self->world, LATE_RELEASE, items, count, 0);
@@ -116,7 +128,7 @@ static enum status sim_forget_guards(struct stock *base, const struct stock_rele
                                      struct error *error)
 {
     struct sim_stock *self = self_of(base);
-    switch (path_draw(self)) {
+    switch (path_of(self)) {
     case PATH_NOWHERE: return nowhere(error);
     case PATH_LATE: late_add(self->world, LATE_FORGET, items, count, 0); return lost(error);
     default: return stock_forget_guards(real_of(self), items, count, error);
@@ -128,7 +140,7 @@ static enum status sim_credit(struct stock *base, struct stock_credit *items, si
 {
     struct sim_stock *self = self_of(base);
     enum status status = STATUS_OK;
-    switch (path_draw(self)) {
+    switch (path_of(self)) {
     case PATH_NOWHERE: status = nowhere(error); break;
     case PATH_LATE:
         late_add(self->world, LATE_CREDIT, items, count, 0);
@@ -145,7 +157,7 @@ static enum status sim_deduct(struct stock *base, struct stock_deduct *items, si
 {
     struct sim_stock *self = self_of(base);
     enum status status = STATUS_OK;
-    switch (path_draw(self)) {
+    switch (path_of(self)) {
     case PATH_NOWHERE: status = nowhere(error); break;
     case PATH_LATE:
         late_add(self->world, LATE_DEDUCT, items, count, 0);
@@ -160,7 +172,7 @@ static enum status sim_deduct(struct stock *base, struct stock_deduct *items, si
 static enum status sim_query(struct stock *base, struct stock_query *items, size_t count, struct error *error)
 {
     struct sim_stock *self = self_of(base);
-    if (path_draw(self) != PATH_NOWHERE) return stock_query(real_of(self), items, count, error);
+    if (path_of(self) != PATH_NOWHERE) return stock_query(real_of(self), items, count, error);
     for (size_t i = 0; i < count; i++) items[i].status = STATUS_RETRY;
     return nowhere(error);
 }
@@ -169,7 +181,7 @@ static enum status sim_levels(struct stock *base, struct stock_level *items, siz
                               struct error *error)
 {
     struct sim_stock *self = self_of(base);
-    if (path_draw(self) != PATH_NOWHERE) return stock_levels(real_of(self), items, count, error);
+    if (path_of(self) != PATH_NOWHERE) return stock_levels(real_of(self), items, count, error);
     for (size_t i = 0; i < count; i++) items[i].status = STATUS_RETRY;
     return nowhere(error);
 }
@@ -178,7 +190,7 @@ static enum status sim_state_set(struct stock *base, struct text budget_id, enum
                                  int64_t *now_us, struct error *error)
 {
     struct sim_stock *self = self_of(base);
-    switch (path_draw(self)) {
+    switch (path_of(self)) {
     case PATH_NOWHERE: return nowhere(error);
     case PATH_LATE: late_add(self->world, LATE_STATE, &budget_id, 1, state); return lost(error);
     default: return stock_state_set(real_of(self), budget_id, state, now_us, error);
@@ -191,11 +203,16 @@ static enum status sim_pending_scan(struct stock *base, struct text budget_id, u
 {
     struct sim_stock *self = self_of(base);
     *count = 0;
-    switch (path_draw(self)) {
+    switch (path_of(self)) {
     case PATH_NOWHERE:
     case PATH_LATE: return nowhere(error);
     default: return stock_pending_scan(real_of(self), budget_id, cursor, arena, entries, count, error);
     }
+}
+
+static uint64_t sim_connections(const struct stock *base)
+{
+    return ((const struct sim_stock *)base)->connections;
 }
 
 static void sim_close(struct stock *base)
@@ -206,6 +223,7 @@ static void sim_close(struct stock *base)
 void sim_stock_open(struct sim_stock *stock, struct world *world, struct process *process)
 {
     static const struct stock_ops ops = {
+        .connections = sim_connections,
         .ping = sim_ping,
         .load_scripts = sim_ping,
         .settle = sim_settle,
@@ -219,5 +237,5 @@ void sim_stock_open(struct sim_stock *stock, struct world *world, struct process
         .pending_scan = sim_pending_scan,
         .close = sim_close,
     };
-    *stock = (struct sim_stock){.base.ops = &ops, .world = world, .process = process};
+    *stock = (struct sim_stock){.base.ops = &ops, .world = world, .process = process, .connections = 1};
 }

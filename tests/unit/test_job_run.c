@@ -1,0 +1,79 @@
+/* What a job of the stock's hand answers, on the stock in memory. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "fake/fake_stock.h"
+#include "worker/job_run.h"
+
+static struct fake_stock *fake;
+static struct job_context context;
+
+static int set_up(void **state)
+{
+    (void)state;
+    struct error error;
+    fake = fake_stock_new(600);
+    context = (struct job_context){.stock = fake_stock_port(fake)};
+    struct stock_credit credit = {
+        .budget_id = TEXT_LITERAL("b"), .credit_id = TEXT_LITERAL("c"), .amount = 10};
+    assert_int_equal(stock_credit(context.stock, &credit, 1, &error), STATUS_OK);
+    struct stock_deduct deduct = {
+        .budget_id = TEXT_LITERAL("b"), .message_id = TEXT_LITERAL("m"), .amount = 3};
+    assert_int_equal(stock_deduct(context.stock, &deduct, 1, &error), STATUS_OK);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    job_context_free(&context);
+    fake_stock_free(fake);
+    return 0;
+}
+
+static enum status tell_extra(void)
+{
+    struct tell tell = {.budget_id = TEXT_LITERAL("b"),
+                        .message_id = TEXT_LITERAL("m"),
+                        .deducted_at_us = fake_stock_now(fake),
+                        .kind = TELL_EXTRA};
+    struct tells tells = {.count = 1, .items = &tell};
+    struct job job = {.kind = JOB_TELL, .tells = &tells};
+    job_run(&context, &job);
+    return job.status;
+}
+
+/* The call is answered, and one item of it is refused: it must not pass for done, or nobody tries again. */
+static void a_refused_release_is_seen(void **state)
+{
+    (void)state;
+    fake_stock_set_left(fake, TEXT_LITERAL("b"), -1000);
+    assert_int_equal(tell_extra(), STATUS_REFUSED);
+    assert_int_equal(fake_stock_totals(fake, TEXT_LITERAL("b")).pending_sum, 3);
+    fake_stock_set_left(fake, TEXT_LITERAL("b"), 7);
+    assert_int_equal(tell_extra(), STATUS_OK);
+    assert_int_equal(fake_stock_totals(fake, TEXT_LITERAL("b")).left, 10);
+}
+
+static void a_new_connection_is_told_once(void **state)
+{
+    (void)state;
+    struct job job = {.kind = JOB_STOCK_PING};
+    job_run(&context, &job);
+    assert_true(job.reconnected);
+    job_run(&context, &job);
+    assert_false(job.reconnected);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_refused_release_is_seen, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_new_connection_is_told_once, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
