@@ -16,7 +16,13 @@ struct text {
 
 /* For printf: printf(TEXT_FORMAT, TEXT_ARGUMENTS(text)) */
 #define TEXT_FORMAT          "%.*s"
-#define TEXT_ARGUMENTS(text) (int)(text).size, (text).data == NULL ? "" : (text).data
+#define TEXT_ARGUMENTS(text) (int)(text).size, text_bytes(text)
+
+/* Never NULL. Not NUL-terminated. */
+static inline const char *text_bytes(struct text text)
+{
+    return text.data == NULL ? "" : text.data;
+}
 
 static inline struct text text_of(const char *string)
 {

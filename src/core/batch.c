@@ -108,11 +108,11 @@ static void budgets_reserve(struct batch *batch, size_t capacity)
 
 void batch_init(struct batch *batch, size_t capacity)
 {
+    assert(capacity > 0);
     *batch = (struct batch){0};
     arena_alloc(&batch->arena, 1);
     hash_seed_fill(batch, batch->hash_seed);
     arena_reset(&batch->arena);
-    if (capacity == 0) capacity = 1;
     items_reserve(batch, capacity);
     budgets_reserve(batch, capacity);
 }

@@ -82,7 +82,7 @@ struct batch {
     struct arena arena;    /* owned: everything the items borrow */
 };
 
-/* Room for `capacity` items without allocating. The caller frees with batch_free. */
+/* Room for `capacity` items (1 or more) without allocating. The caller frees with batch_free. */
 void batch_init(struct batch *batch, size_t capacity);
 void batch_free(struct batch *batch);
 

@@ -95,8 +95,8 @@ static void find_members(json_t *object, struct member members[FIELD_COUNT])
 /* An integer, or a string of digits, from 1 to AMOUNT_MAX. */
 static bool read_number(const json_t *value, int64_t *number)
 {
-    if (json_is_string(value)) return amount_parse(string_value(value), number);
-    if (!json_is_integer(value) || !amount_is_valid(json_integer_value(value))) return false;
+    if (json_typeof(value) == JSON_STRING) return amount_parse(string_value(value), number);
+    if (json_typeof(value) != JSON_INTEGER || !amount_is_valid(json_integer_value(value))) return false;
     *number = json_integer_value(value);
     return true;
 }
@@ -124,7 +124,7 @@ static enum park_reason rule_token(struct reading *reading)
 static enum park_reason rule_user_type(struct reading *reading)
 {
     const json_t *value = reading->members[FIELD_USER_ID].value;
-    if (value == NULL || json_is_string(value)) return PARK_NONE;
+    if (value == NULL || json_typeof(value) == JSON_STRING) return PARK_NONE;
     reading->detail =
         arena_format(reading->arena, "user_id: %s is not a string", show_member(reading, FIELD_USER_ID));
     return PARK_MALFORMED;
@@ -133,7 +133,7 @@ static enum park_reason rule_user_type(struct reading *reading)
 static enum park_reason rule_meta_type(struct reading *reading)
 {
     const json_t *value = reading->members[FIELD_META].value;
-    if (value == NULL || json_is_object(value)) return PARK_NONE;
+    if (value == NULL || json_typeof(value) == JSON_OBJECT) return PARK_NONE;
     reading->detail =
         arena_format(reading->arena, "meta: %s is not an object", show_member(reading, FIELD_META));
     return PARK_MALFORMED;
@@ -147,7 +147,7 @@ static enum park_reason rule_message_id(struct reading *reading)
         reading->detail = "message_id: missing in the properties and in the body";
         return PARK_MISSING_ID;
     }
-    if (value != NULL && !(json_is_string(value) && message_id_is_valid(string_value(value)))) {
+    if (value != NULL && !message_id_is_valid(string_value(value))) {
         reading->detail =
             arena_format(reading->arena, "message_id: %s is not a string of 1 to %d visible ASCII characters",
                          show_member(reading, FIELD_MESSAGE_ID), MESSAGE_ID_SIZE_MAX);
@@ -245,7 +245,7 @@ void message_item_read(json_t *value, struct text source, struct text property_i
     *item = (struct message_item){.source = source};
     struct reading reading = {
         .source = source, .property_id = property_id, .arena = arena, .deduction = &item->deduction};
-    if (json_is_object(value)) {
+    if (json_typeof(value) == JSON_OBJECT) {
         find_members(value, reading.members);
     } else {
         item->reason = PARK_MALFORMED;

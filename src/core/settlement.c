@@ -36,10 +36,8 @@ static struct known_row row_of_item(const struct batch_item *earlier, const stru
 static bool budget_has_room(const struct batch_budget *budget, int64_t amount)
 {
     int64_t limit = budget->total == TOTAL_UNLIMITED ? AMOUNT_MAX : budget->total;
-    int64_t sum;
-    if (__builtin_add_overflow(budget->settled, budget->delta, &sum)) return false;
-    if (__builtin_add_overflow(sum, amount, &sum)) return false;
-    return sum <= limit;
+    int64_t sum = budget->settled + budget->delta; /* no overflow: with a delta, it is within the limit */
+    return !__builtin_add_overflow(sum, amount, &sum) && sum <= limit;
 }
 
 /* Sold before the closing: only a token proves it. */

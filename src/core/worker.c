@@ -35,7 +35,6 @@ struct worker *worker_new(const struct worker_settings *settings, int64_t now_us
 
 void worker_free(struct worker *worker)
 {
-    if (worker == NULL) return;
     park_free_all(worker);
     for (size_t i = 0; i < 2; i++) batch_free(&worker->batches[i]);
     for (size_t i = 0; i < TELLS_MAX; i++) {
@@ -49,18 +48,20 @@ void worker_free(struct worker *worker)
     free(worker);
 }
 
+/* Asked once no hand finds anything to do. */
 static bool worker_is_drained(const struct worker *worker)
 {
     for (enum hand hand = 0; hand < HAND_COUNT; hand++) {
         if (worker->out[hand]) return false;
     }
-    return worker->window.count == 0 && worker->filling->count == 0 && worker->committing == NULL &&
-           worker->park_count == 0 && (worker->tells_count == 0 || !worker->stock.up);
+    assert(worker->filling->count == 0 || worker->window.count > 0);
+    assert(worker->tells_count == 0 || !worker->stock.up);
+    return worker->window.count == 0 && worker->committing == NULL && worker->park_count == 0;
 }
 
 static bool stop_next_effect(struct worker *worker, struct effect *effect)
 {
-    if (!worker->stopping || worker->stopped) return false;
+    if (!worker->stopping) return false;
     bool drained = worker_is_drained(worker);
     if (!drained && worker->now_us < worker->stop_deadline_us) return false;
     if (!drained && !worker->stop_noted) {

@@ -32,7 +32,7 @@ void debts_stock_lost(struct worker *worker)
 
 static bool debts_are_wanted(const struct worker *worker)
 {
-    if (worker->stopping || !worker->ledger.up || !worker->stock.up) return false;
+    if (worker->stopping || !worker->stock.up) return false;
     return worker->now_us >= worker->debts_at_us ||
            (worker->debts_woken && worker->now_us >= worker->debts_again_us);
 }
@@ -55,7 +55,6 @@ bool debts_next_job(struct worker *worker, enum hand hand, struct job *job)
         [DEBTS_FORGET] = {HAND_STOCK, JOB_DEBTS_FORGET},
     };
     if (worker->debts_stage == DEBTS_IDLE || stages[worker->debts_stage].hand != hand) return false;
-    if (hand == HAND_LEDGER && !health_may_try(worker, &worker->ledger)) return false;
     *job = (struct job){.kind = stages[worker->debts_stage].kind, .debts = &worker->debts};
     return true;
 }
@@ -83,7 +82,7 @@ static void debts_paid(struct worker *worker, const struct job *job)
         any = any || debt->paid;
         if (!debt->paid && unpaid == NULL) unpaid = debt;
     }
-    if (job->status != STATUS_OK && unpaid != NULL) {
+    if (unpaid != NULL) {
         worker->debts_unpaid = true;
         worker_note(worker, LOG_WARN, "debts-unpaid", "amount", unpaid->amount,
                     "%s " TEXT_FORMAT " of budget " TEXT_FORMAT ": %s",
@@ -92,7 +91,7 @@ static void debts_paid(struct worker *worker, const struct job *job)
     }
     if (any) {
         worker->debts_stage = DEBTS_MARK;
-    } else if (job->status == STATUS_OK || job->status == STATUS_REFUSED) {
+    } else if (job->status == STATUS_REFUSED) {
         worker->debts_stage = DEBTS_FETCH; /* one that is refused must not stop those behind it */
     } else {
         debts_rest(worker);
@@ -104,7 +103,7 @@ void debts_done(struct worker *worker, struct job *job)
     bool away = job->status != STATUS_OK && job->status != STATUS_REFUSED;
     switch (job->kind) {
     case JOB_DEBTS_FETCH:
-        if (away || job->status == STATUS_REFUSED) {
+        if (job->status != STATUS_OK) {
             health_fail(worker, &worker->ledger, "ledger-failed", &job->error);
             debts_rest(worker);
         } else if (worker->debts.count == 0) {

@@ -49,7 +49,7 @@ void hand_job_done(struct worker *worker, enum hand hand)
     case JOB_DEPTH: depth_done(worker, job); break;
     case JOB_TELL:
         tell_done(worker, job);
-        if (job->status == STATUS_RETRY || job->status == STATUS_UNKNOWN || job->status == STATUS_CONFIG) {
+        if (job->status != STATUS_OK && job->status != STATUS_REFUSED) {
             health_fail(worker, &worker->stock, "redis-failed", &job->error);
         }
         break;
@@ -86,9 +86,9 @@ static bool stats_next_job(const struct worker *worker, struct job *job)
 
 static bool ledger_next_job(struct worker *worker, struct job *job)
 {
+    if (!health_may_try(worker, &worker->ledger)) return false;
     if (!worker->ledger.up) {
         /* A waiting commit is as good a probe as any. */
-        if (!health_may_try(worker, &worker->ledger)) return false;
         if (settle_next_job(worker, job) || park_next_record(worker, job)) return true;
         *job = (struct job){.kind = JOB_LEDGER_PING};
         return !worker->stopping;

@@ -76,7 +76,7 @@ void link_step(struct worker *worker, const struct event *event)
                     "held, then connecting again");
         link_move(worker, LINK_STOPPING);
         break;
-    default: break;
+    default: assert(false && "an event of the link"); break;
     }
 }
 

@@ -11,7 +11,7 @@ static struct text text_put(char **to, struct text text)
 {
     if (!text_is_present(text)) return TEXT_NONE;
     char *copy = *to;
-    if (text.size > 0) memcpy(copy, text.data, text.size);
+    memcpy(copy, text.data, text.size);
     *to += text.size;
     return (struct text){copy, text.size};
 }
@@ -37,7 +37,8 @@ void park_add(struct worker *worker, const struct origin *origin, struct text so
               enum park_reason reason, const char *detail)
 {
     assert(reason != PARK_NONE);
-    struct text why = text_of(detail == NULL ? "" : detail);
+    assert(detail != NULL);
+    struct text why = text_of(detail);
     if (why.size > DETAIL_SIZE_MAX) why.size = DETAIL_SIZE_MAX;
     struct text body = text_is_present(source) ? source : origin->body;
     size_t size = message_id.size + why.size + body.size;
@@ -136,7 +137,7 @@ void park_done(struct worker *worker, struct job *job)
         if (worker->parks_waiting == NULL) worker->parks_waiting_end = again_end;
         worker->parks_waiting = again;
     }
-    if (all && job->status == STATUS_OK) {
+    if (all) {
         health_succeed(worker, &worker->publisher, "publisher-up");
     } else {
         health_fail(worker, &worker->publisher, "parking-failed", &job->error);
@@ -145,7 +146,7 @@ void park_done(struct worker *worker, struct job *job)
 
 bool park_next_record(struct worker *worker, struct job *job)
 {
-    if (worker->parks_confirmed == NULL || !health_may_try(worker, &worker->ledger)) return false;
+    if (worker->parks_confirmed == NULL) return false;
     *job = (struct job){
         .kind = JOB_RECORD,
         .parks = parks_take(&worker->parks_confirmed, &worker->parks_confirmed_end, worker->records_at_once)};

@@ -32,7 +32,7 @@ static void range_halve(struct worker *worker, struct range range)
 
 bool settle_next_job(struct worker *worker, struct job *job)
 {
-    if (!health_may_try(worker, &worker->ledger) || !tell_has_room(worker)) return false;
+    if (!tell_has_room(worker)) return false;
     if (worker->committing == NULL) {
         if (worker->filling->count == 0) return false;
         worker->committing = worker->filling;
@@ -105,8 +105,8 @@ static void item_finish(struct worker *worker, struct tells *tells, const struct
         item_park(worker, item, PARK_ID_CONFLICT,
                   "the ledger knows this message_id with another amount or budget");
         break;
-    case VERDICT_REFUSED: break; /* parked where it was found */
-    case VERDICT_NONE: assert(item->verdict != VERDICT_NONE); break;
+    case VERDICT_REFUSED: /* parked where it was found, and in no range any more */
+    case VERDICT_NONE: assert(false && "a verdict of the ledger"); break;
     }
 }
 

@@ -134,8 +134,7 @@ bool note_next(struct worker *worker, struct effect *effect);
 
 /* worker_health.c: a service went down or came back; says so once. */
 void health_fail(struct worker *worker, struct health *health, const char *event, const struct error *error);
-bool health_succeed(struct worker *worker, struct health *health,
-                    const char *event); /* true: it was not up before */
+void health_succeed(struct worker *worker, struct health *health, const char *event);
 static inline bool health_may_try(const struct worker *worker, const struct health *health)
 {
     return worker->now_us >= health->retry_at_us;

@@ -21,12 +21,9 @@ static bool is_second_deduction(const struct booked *booked, int64_t token_us)
 
 enum tell_kind tell_kind_for(const struct booked *booked, int64_t token_us)
 {
-    switch (booked->state) {
-    case DEDUCTION_SETTLED: return is_second_deduction(booked, token_us) ? TELL_EXTRA : TELL_SETTLE;
-    case DEDUCTION_REJECTED: return TELL_REJECTED;
-    case DEDUCTION_VOIDED: return TELL_VOIDED;
-    }
-    return TELL_SETTLE;
+    if (booked->state == DEDUCTION_REJECTED) return TELL_REJECTED;
+    if (booked->state == DEDUCTION_VOIDED) return TELL_VOIDED;
+    return is_second_deduction(booked, token_us) ? TELL_EXTRA : TELL_SETTLE;
 }
 
 /* With Redis up but slow the next commit waits for room; with Redis away nothing waits for it. */
