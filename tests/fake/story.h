@@ -9,7 +9,14 @@
 #define STORY_MESSAGES_MAX 4096
 #define STORY_TAGS_MAX     65536
 
-enum story_content { CONTENT_GOOD, CONTENT_UNREADABLE, CONTENT_REJECTED, CONTENT_CONFLICT, CONTENT_REFUSED };
+enum story_content {
+    CONTENT_GOOD,
+    CONTENT_UNREADABLE,
+    CONTENT_REJECTED,
+    CONTENT_CONFLICT,
+    CONTENT_REFUSED,
+    CONTENT_VOIDED
+};
 
 struct story_message {
     enum story_content content;
@@ -18,6 +25,7 @@ struct story_message {
     bool booked;
     bool confirmed; /* by the dead-letter queue */
     bool recorded;
+    bool unrecordable; /* the ledger refused its row for good */
     uint64_t tag;
 };
 
@@ -38,13 +46,16 @@ struct story {
     bool stock_refuses_tells;  /* a key of a wrong type */
     bool stock_refuses_writes; /* it answers pings and scans: a replica, a full memory */
     bool refuse_debts;         /* Redis refuses every refund for good */
+    size_t refuse_first;       /* or the first ones of each list */
+    bool debts_without_token;
+    enum job_kind refuses; /* this job is refused, once */
+    const char *says;      /* how a service explains itself; NULL: in a few words */
     size_t connects, starts, cancels, disconnects, acks, multiple_acks, settles, parks, tells_settled,
-        tells_extra;
-    size_t debts_due, debts_paid, debts_marked, debts_tries, sweeps;
+        tells_extra, tells_voided;
+    size_t debts_due, debts_paid, debts_marked, debts_tries, debts_forgotten, sweeps;
     size_t largest_settle;
     /* What the clean-up finds: one budget with this many pendings, in two slices, every second one booked. */
     size_t pendings, resolved;
-    enum job_kind sweep_fails; /* this job is refused, once */
     char last_note[64];
 };
 
@@ -65,6 +76,9 @@ void story_effects(struct story *story);
 
 /* Answers the job that a hand has; false: it has none. */
 bool story_answer(struct story *story, enum hand hand);
+
+/* Fills in what the job answers (story_answers.c); the core does not hear of it yet. */
+void story_job_answer(struct story *story, struct job *job);
 
 /* The connection is lost: what is not acknowledged becomes ready again. */
 void story_disconnect(struct story *story);

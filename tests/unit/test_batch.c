@@ -158,6 +158,28 @@ static void hashes_spread(void **state)
     batch_free(&batch);
 }
 
+/* Whoever knew the seed could make ids collide: each begins with the word that makes the first product zero.
+ */
+static void ids_with_one_hash_are_told_apart(void **state)
+{
+    (void)state;
+    struct batch batch;
+    batch_init(&batch, 8);
+    memcpy(&batch.hash_seed[1], "collides", sizeof batch.hash_seed[1]);
+    append(&batch, "collides-1", "collides-a", 1);
+    append(&batch, "collides-2", "collides-b", 1);
+    append(&batch, "collides-1", "collides-b", 1);
+    assert_int_equal(batch.items[0].hash, batch.items[1].hash);
+    assert_int_equal(batch.budgets[0].hash, batch.budgets[1].hash);
+    assert_int_equal(batch.budget_count, 2);
+    const uint32_t namesakes[] = {0, 1, 0}, budgets[] = {0, 1, 1};
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(batch.items[i].first_same_id, namesakes[i]);
+        assert_int_equal(batch.items[i].budget, budgets[i]);
+    }
+    batch_free(&batch);
+}
+
 static void a_lookup_is_needed_unless_the_range_answers(void **state)
 {
     (void)state;
@@ -183,6 +205,7 @@ int main(void)
         cmocka_unit_test(growing_keeps_what_was_found),
         cmocka_unit_test(a_reset_batch_is_empty_and_keeps_its_room),
         cmocka_unit_test(hashes_spread),
+        cmocka_unit_test(ids_with_one_hash_are_told_apart),
         cmocka_unit_test(a_lookup_is_needed_unless_the_range_answers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -222,6 +222,17 @@ static void test_details_name_the_byte(void **state)
     assert_string_equal(message.detail, "byte 13: ',' or ']' expected after an item");
 }
 
+/* In a body that exceeds the window too. */
+static void test_a_fault_is_found_where_it_lies(void **state)
+{
+    (void)state;
+    struct text body = repeated("[" GOOD("1") ",{\"a\":tru}", ",0", DEDUCTION_BODY_SIZE_MAX, "]");
+    decode(body, NULL);
+    assert_int_equal(message.reason, PARK_MALFORMED);
+    assert_memory_equal(message.detail, "byte 55: ", 9);
+    text_free(body);
+}
+
 static void *decode_many(void *argument)
 {
     const struct text *body = argument;
@@ -275,6 +286,7 @@ int main(void)
         cmocka_unit_test(test_a_large_scalar),
         cmocka_unit_test(test_the_number_of_items),
         cmocka_unit_test(test_details_name_the_byte),
+        cmocka_unit_test(test_a_fault_is_found_where_it_lies),
         cmocka_unit_test(test_threads_do_not_share),
         cmocka_unit_test(test_the_parser_is_free_for_others),
     };

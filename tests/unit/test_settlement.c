@@ -44,6 +44,7 @@ static const struct decision_case decision_cases[] = {
     {"unlimited",                         {true,  BUDGET_ACTIVE,  ANY, 3,       0},   5,   7,   SETTLED},
     {"unlimited, up to what is countable",{true,  BUDGET_ACTIVE,  ANY, MAX - 5, 0},   5,   7,   SETTLED},
     {"unlimited, beyond it",              {true,  BUDGET_ACTIVE,  ANY, MAX - 4, 0},   5,   7,   OVER},
+    {"unlimited, a sum that is spoilt",   {true,  BUDGET_ACTIVE,  ANY, INT64_MAX, 0}, 1,   7,   OVER},
     {"closed, sold before",               {true,  BUDGET_CLOSED,  10,  3,       100}, 5,   99,  SETTLED},
     {"closed, sold in that microsecond",  {true,  BUDGET_CLOSED,  10,  3,       100}, 5,   100, SETTLED},
     {"closed, sold after",                {true,  BUDGET_CLOSED,  10,  3,       100}, 5,   101, CLOSED},
