@@ -58,10 +58,7 @@ static void a_guard_that_cannot_be_forgotten_is_left(void **state)
     story.debts_without_token = true;
     publish(1, CONTENT_REJECTED);
     story_deliver(&story);
-    while (story.jobs[HAND_STOCK] == NULL || story.jobs[HAND_STOCK]->kind != JOB_DEBTS_FORGET) {
-        if (!story_answer(&story, HAND_LEDGER)) story_answer(&story, HAND_STOCK);
-        story_pass(&story, 1000);
-    }
+    run_up_to(HAND_STOCK, JOB_DEBTS_FORGET);
     story.stock = STATUS_RETRY;
     story_answer(&story, HAND_STOCK);
     assert_false(view().stock_up);

@@ -159,19 +159,6 @@ static void a_redis_that_refuses_writes_is_not_read_again_and_again(void **state
     assert_int_equal(story.resolved, 6);
 }
 
-/* Answers, and lets time pass, until that job is out. */
-static void run_up_to(enum hand hand, enum job_kind kind)
-{
-    for (size_t turn = 0; turn < 1000; turn++) {
-        for (enum hand other = 0; other < HAND_COUNT; other++) {
-            if (story.jobs[hand] != NULL && story.jobs[hand]->kind == kind) return;
-            story_answer(&story, other);
-        }
-        story_pass(&story, 100000);
-    }
-    fail_msg("job %d never comes", kind);
-}
-
 static void a_clean_up_begins_anew_after_an_outage(void **state)
 {
     (void)state;

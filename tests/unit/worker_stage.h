@@ -55,6 +55,19 @@ static inline void publish(size_t count, enum story_content content)
     for (size_t i = 0; i < count; i++) story_publish(&story, content);
 }
 
+/* Answers, and lets time pass, until that job is out. */
+static inline void run_up_to(enum hand hand, enum job_kind kind)
+{
+    for (size_t turn = 0; turn < 1000; turn++) {
+        for (enum hand other = 0; other < HAND_COUNT; other++) {
+            if (story.jobs[hand] != NULL && story.jobs[hand]->kind == kind) return;
+            story_answer(&story, other);
+        }
+        story_pass(&story, 100000);
+    }
+    fail_msg("job %d never comes", kind);
+}
+
 #define STORY(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 #endif
