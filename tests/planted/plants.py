@@ -49,7 +49,11 @@ PLANTS = [
      "    if (booked->refund_due && (is_row || booked->deducted_at_us == 0)) return false;\n", "", UNIT),
     ("leave out the refunds", "src/core/worker_debts.c",
      "    if (worker->stopping || !worker->stock.up) return false;", "    return false;", UNIT),
+    ("drop the list that Redis has in hand", "src/core/worker_tell.c", "== JOB_TELL ? 1 : 0;", "== JOB_TELL ? 0 : 0;", UNIT),
+    ("count a refund that Redis refused as given", "src/core/worker_debts.c", "        if (!debt->paid) continue;\n", "", UNIT),
     # The settlement
+    ("take two ids with one hash for one", "src/core/batch.c",
+     "item->hash == hash && text_equal(item->deduction.message_id, id)", "item->hash == hash", "unit.test_batch"),
     ("count a duplicate inside a batch twice", "src/core/settlement.c",
      "    if (!batch_item_needs_lookup(batch, index, first)) return &batch->items[item->first_same_id];", "", "unit.test_settlement"),
     ("sell over the total", "src/core/settlement.c",
