@@ -39,11 +39,5 @@ def test_eight_kills_and_two_restarts(bare):
     assert world.value("SELECT count(*) FROM v_deduction") == booked
     assert worker.terminate() == 0
     assert world.ready() == 0, "something was left unacknowledged"
-    letters = world.dead_letters()
-    wrong = campaign.check()
-    assert wrong == []
     # A kill between confirm and acknowledgement parks a message once more, with the same reason.
-    seen = {(properties.message_id, properties.headers["x-bursar-reason"], body) for properties, body in letters}
-    assert len(letters) >= sum(campaign.expected_parked.values())
-    reasons = {reason for _, reason, _ in seen}
-    assert reasons == set(campaign.expected_parked)
+    assert campaign.check(world.dead_letters(), copies=10) == []
