@@ -55,6 +55,25 @@ static enum status amqp_publisher_connect(struct publisher *base, struct error *
     return open_link(self, error);
 }
 
+static bool was_refused(const struct publication *publications, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (publications[i].outcome == PUBLICATION_REFUSED) return true;
+    }
+    return false;
+}
+
+/* The broker keeps in the channel that a full quorum queue refuses, and goes on refusing where the queue does
+ * not tell it otherwise: not when its limit is lifted. So the next try has a channel of its own. */
+static void renew_channel(struct amqp_publisher *self)
+{
+    amqp_rpc_reply_t closed = amqp_channel_close(self->link.state, BROKER_CHANNEL, AMQP_REPLY_SUCCESS);
+    bool renewed = broker_link_reply(&self->link, closed, "closing a channel", NULL) == STATUS_OK &&
+                   broker_link_reopen_channel(&self->link, NULL) == STATUS_OK &&
+                   select_confirms(self, NULL) == STATUS_OK;
+    if (!renewed) broker_link_close(&self->link);
+}
+
 static enum status amqp_publisher_publish(struct publisher *base, struct publication *publications,
                                           size_t count, struct error *error)
 {
@@ -66,6 +85,7 @@ static enum status amqp_publisher_publish(struct publisher *base, struct publica
     status = publishing_run(&self->publishing, &self->link, publications, count, error);
     if (status == STATUS_OK) {
         FAILPOINT("publish-confirmed");
+        if (was_refused(publications, count)) renew_channel(self);
         return STATUS_OK;
     }
     if (status == STATUS_REFUSED) return status;

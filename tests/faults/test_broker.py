@@ -142,7 +142,7 @@ ROWS = [
         parked_again=2),
     Row("dead-letter queue deleted", dead_letter_queue_deleted, "declared again by the next letter", parked_again=1),
     Row("queue full", queue_full, "producers are refused and try again", parked_again=1),
-    Row("dead-letter queue refuses", dead_letters_refused, "the originals stay unacknowledged; parked later", parked_again=1),
+    Row("dead-letter queue refuses", dead_letters_refused, "the originals stay unacknowledged; parked later"),
 ]
 
 
