@@ -4,9 +4,11 @@ import sys
 import pytest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "support"))
-from fixtures import bare, servers, world  # noqa: F401
+from fixtures import bare, servers, wipe, world  # noqa: F401
 from matrix import Stage
 from proxy import Proxy
+from servers import Redis
+from world import World
 
 
 @pytest.fixture
@@ -20,3 +22,12 @@ def proxied(bare):
     """The worker reaches both servers through a proxy each."""
     with Proxy(bare.rabbit.port) as broker, Proxy(bare.redis_server.port) as redis:
         yield Stage(bare, broker, redis)
+
+
+@pytest.fixture
+def replaceable(servers):
+    """With a Redis of its own, reached through a proxy that may lead to another one."""
+    shared, rabbit = servers
+    wipe(shared, rabbit)
+    with Redis() as redis, World(redis, rabbit) as world, Proxy(redis.port) as proxy:
+        yield Stage(world, redis_proxy=proxy)

@@ -18,11 +18,14 @@ class Row:
 
     parked_again  how often a letter may be parked once more: for each crash or lost connection
     settings      of the worker, beyond those of the stage
-    full          only with BURSAR_TEST_FULL=1"""
+    stock         False: Redis loses data. The ledger is held to account all the same; what Redis then lacks, the fault says itself
+    full          only with BURSAR_TEST_FULL=1
 
-    def __init__(self, name, fault, expected, parked_again=0, settings=None, full=False):
+    What a fault returns is called after the reckoning."""
+
+    def __init__(self, name, fault, expected, parked_again=0, settings=None, stock=True, full=False):
         self.name, self.fault, self.expected = name, fault, expected
-        self.parked_again, self.settings, self.full = parked_again, settings or {}, full
+        self.parked_again, self.settings, self.stock, self.full = parked_again, settings or {}, stock, full
 
 
 def rows(table):
@@ -43,6 +46,7 @@ class Stage:
         self.worker = None
         self.traffic = None
         self.environment = {}
+        self.replica = None    # of Redis
         self.letters = []      # taken out of the dead-letter queue before the end
 
     def prepare(self, settings=None):
@@ -83,9 +87,11 @@ class Stage:
         self.start_worker()
         with self.traffic as traffic:
             traffic.wait_count(60)
-            row.fault(self)
+            afterwards = row.fault(self)
             traffic.wait_count(60)
-        self.reckon(row.parked_again)
+        self.reckon(row.parked_again, row.stock)
+        if afterwards is not None:
+            afterwards()
 
     def reckon(self, parked_again=0, stock=True, seconds=60):
         """Everything is worked off, the worker stops in order, and the books agree."""

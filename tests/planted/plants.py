@@ -4,8 +4,8 @@
 ThreadSanitizer's build). A text that is not found exactly once is an error: the plant has gone stale and must be written anew. SEEDS, at the
 end, says which of them the simulator must catch, and with how many of its seeds, counted from 1."""
 
-UNIT, LEDGER, STOCK, MESSAGES, FAULTS = ("unit.test_worker(_debts|_parking|_services)?$", "contract.test_ledger", "contract.test_stock|integration.test_scripts",
-                                         "integration.test_messages", "integration.test_faults")
+UNIT, LEDGER, STOCK, MESSAGES = ("unit.test_worker(_debts|_parking|_services)?$", "contract.test_ledger", "contract.test_stock|integration.test_scripts",
+                                         "integration.test_messages")
 TWINS = "contract.test_twins_"
 
 PLANTS = [
@@ -40,7 +40,7 @@ PLANTS = [
      "    health->retry_at_us = worker->now_us + pause;", "    health->retry_at_us = INT64_MAX;", UNIT),
     ("leave out the clean-up after Redis was away", "src/core/worker_tell.c",
      "    worker->counts.tells_dropped += tells->count;\n    worker->sweep_wanted = true;",
-     "    worker->counts.tells_dropped += tells->count;", "unit.test_worker|integration.test_faults"),
+     "    worker->counts.tells_dropped += tells->count;", "unit.test_worker|faults.test_redis$"),
     ("begin the clean-up anew for ever at a refused slice", "src/core/worker_sweep.c",
      "    if (job->status == STATUS_REFUSED && job->kind == JOB_SWEEP_RESOLVE) {", "    if (job->status == STATUS_INTERNAL) {", UNIT),
     ("clean up again and again for a spoilt budget", "src/core/worker_sweep.c",

@@ -9,7 +9,7 @@ import pika
 import redis as redis_client
 from books import Books
 
-BUDGETS = {"wide": 1000000, "narrow": 300, "free": -1}
+BUDGETS = {"wide": 1000000, "narrow": 40, "free": -1}
 GIFT = 4000                    # Redis sells this much more of the narrow budget than the ledger has: it must be rejected and refunded
 PATIENCE = 90                  # seconds a step is tried again, through whatever outage
 AWAY = (OSError, redis_client.exceptions.RedisError, pika.exceptions.AMQPError)
