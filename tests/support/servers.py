@@ -107,13 +107,18 @@ class Server:
 class Redis(Server):
     name = "redis"
 
-    def __init__(self, *options):
+    def __init__(self, *options, address=None):
+        """`address`: listens there too."""
         super().__init__()
         self.options = list(options)
+        self.addresses = ["127.0.0.1"]
+        if address is not None:
+            self.addresses.append(address)
+            self.options += ["--protected-mode", "no"]
         self.url = f"redis://127.0.0.1:{self.port}/0"
 
     def start(self):
-        self._spawn(["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "",
+        self._spawn(["redis-server", "--port", str(self.port), "--bind", *self.addresses, "--save", "",
                      "--appendonly", "yes", "--appendfsync", "everysec", "--dir", self.folder,
                      "--maxmemory-policy", "noeviction"] + self.options)
         wait_for("Redis", 30, self._ready)
@@ -137,7 +142,8 @@ class Redis(Server):
 class RabbitMQ(Server):
     name = "rabbitmq"
 
-    def __init__(self):
+    def __init__(self, address=None):
+        """`address`: listens there too."""
         super().__init__()
         self.dist_port = free_port()
         self.epmd_port = free_port()
@@ -147,11 +153,13 @@ class RabbitMQ(Server):
         base = self.folder
         with open(f"{base}/rabbitmq.conf", "w") as file:
             file.write("loopback_users = none\ndisk_free_limit.absolute = 1MB\nlog.console.level = error\n")
+            for number, listener in enumerate(["127.0.0.1"] + ([address] if address else []), 1):
+                file.write(f"listeners.tcp.{number} = {listener}:{self.port}\n")
         with open(f"{base}/plugins", "w") as file:
             file.write("[].\n")
         self.environment = dict(
-            os.environ, HOME=base, RABBITMQ_NODENAME=self.node, RABBITMQ_USE_LONGNAME="true", RABBITMQ_NODE_PORT=str(self.port),
-            RABBITMQ_NODE_IP_ADDRESS="127.0.0.1", RABBITMQ_DIST_PORT=str(self.dist_port),
+            os.environ, HOME=base, RABBITMQ_NODENAME=self.node, RABBITMQ_USE_LONGNAME="true",
+            RABBITMQ_DIST_PORT=str(self.dist_port),
             RABBITMQ_MNESIA_BASE=f"{base}/db", RABBITMQ_LOG_BASE=f"{base}/log", RABBITMQ_PID_FILE=f"{base}/pid",
             RABBITMQ_CONFIG_FILE=f"{base}/rabbitmq", RABBITMQ_ENABLED_PLUGINS_FILE=f"{base}/plugins",
             RABBITMQ_CONF_ENV_FILE="/dev/null", RABBITMQ_FEATURE_FLAGS_FILE=f"{base}/feature_flags",

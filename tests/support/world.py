@@ -29,7 +29,7 @@ class Worker:
         self.log_path = os.path.join(world.folder, f"worker-{world.next_worker}.log")
         world.next_worker += 1
         with open(self.log_path, "wb") as log:
-            self.process = subprocess.Popen([world.bursar, "run", "-c", world.config, *options], stdin=subprocess.DEVNULL,
+            self.process = subprocess.Popen([*world.worker_prefix, world.bursar, "run", "-c", world.config, *options], stdin=subprocess.DEVNULL,
                                             stdout=log, stderr=log, env=dict(os.environ, **(environment or {})),
                                             start_new_session=True)
 
@@ -79,6 +79,7 @@ class World:
         self.config = os.path.join(self.folder, "bursar.conf")
         self.http_port = free_port()
         self.settings = dict(settings or {})
+        self.worker_prefix = []  # words before the worker's command, to run it elsewhere
         self.next_worker = 1
         self.workers = []
 
