@@ -8,7 +8,20 @@ from fixtures import bare, servers, wipe, world  # noqa: F401
 from matrix import Stage
 from proxy import Proxy
 from servers import Redis
+from table import List, Table
 from world import World
+
+
+def pytest_addoption(parser):
+    parser.addoption("--table", action="store_true", help="print a line for each row")
+    parser.addoption("--list", action="store_true", help="list the rows and run none")
+
+
+def pytest_configure(config):
+    if config.getoption("--table"):
+        config.pluginmanager.register(Table())
+    if config.getoption("--list"):
+        config.pluginmanager.register(List())
 
 
 @pytest.fixture

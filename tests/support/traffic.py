@@ -50,12 +50,14 @@ class Traffic(Books):
     def __exit__(self, kind, *rest):
         self.stopping.set()
         self.going.set()
-        self.thread.join(PATIENCE + 10)
+        self.thread.join(PATIENCE + 10 if kind is None else 10)
+        if self.thread.is_alive():
+            if kind is None:
+                raise TimeoutError("the producer hangs")
+            return
         self._disconnect()
         if kind is None and self.failure is not None:
             raise self.failure
-        if kind is None and self.thread.is_alive():
-            raise TimeoutError("the producer hangs")
 
     def _run(self):
         try:
