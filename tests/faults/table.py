@@ -2,19 +2,31 @@
 import inspect
 
 
+SHOWN_MAX = 20
+
+
+def row_of(item):
+    return item.callspec.params.get("row") if hasattr(item, "callspec") else None
+
+
+def group_of(item):
+    return item.path.stem[len("test_"):].replace("_", " ")
+
+
+def words_of(item):
+    return item.function.__name__[len("test_"):].replace("_", " ")
+
+
+def name_of(item):
+    """A row has a name; of any other test the function's name and its parameters say it."""
+    if row_of(item):
+        return f"{group_of(item)}: {row_of(item).name}"
+    parameters = f" {item.callspec.id}" if hasattr(item, "callspec") else ""
+    return f"{group_of(item)}: {words_of(item)}{parameters}"
+
+
 def expected_of(item):
-    row = getattr(item, "callspec", None) and item.callspec.params.get("row")
-    text = row.expected if row else inspect.getdoc(item.function) or ""
-    return text.split("\n")[0]
-
-
-def name_of(nodeid):
-    """test_redis.py::test_redis[slow] -> redis: slow; without parameters the function's name says it."""
-    path, _, test = nodeid.partition("::")
-    function, _, parameter = test.partition("[")
-    group = path.rsplit("/", 1)[-1][len("test_"):-len(".py")]
-    words = function[len("test_"):].replace("_", " ")
-    return f"{group}: " + (parameter[:-1] if words.startswith(group) else f"{words} {parameter[:-1]}".rstrip())
+    return row_of(item).expected if row_of(item) else (inspect.getdoc(item.function) or "").split("\n")[0]
 
 
 class Table:
@@ -26,7 +38,7 @@ class Table:
 
     def pytest_collection_modifyitems(self, items):
         for item in items:
-            item.user_properties.append(("expected", expected_of(item)))
+            item.user_properties += [("name", name_of(item)), ("expected", expected_of(item))]
 
     def pytest_runtest_logreport(self, report):
         self.seconds[report.nodeid] = self.seconds.get(report.nodeid, 0) + report.duration
@@ -36,8 +48,8 @@ class Table:
 
     def _print(self, report):
         outcome = report.outcome if report.outcome != "failed" else "FAILED"
-        expected = dict(report.user_properties).get("expected", "")
-        print(f"{outcome:8}{self.seconds[report.nodeid]:6.1f} s  {name_of(report.nodeid):70}  {expected}", flush=True)
+        row = dict(report.user_properties)
+        print(f"{outcome:8}{self.seconds[report.nodeid]:6.1f} s  {row['name']:70}  {row['expected']}".rstrip(), flush=True)
         if report.outcome == "failed":
             print("\n".join("    " + line for line in report.longreprtext.splitlines()[-40:]), flush=True)
         elif report.outcome == "skipped":
@@ -56,7 +68,14 @@ class List:
     """Runs nothing: the rows and what is expected of them, as README.md has them."""
 
     def pytest_collection_modifyitems(self, items):
+        lines = {}
         for item in items:
             full = any("BURSAR_TEST_FULL" in str(mark.kwargs.get("reason")) for mark in item.iter_markers("skipif"))
-            print(f"| {name_of(item.nodeid)}{' (full)' if full else ''} | {expected_of(item)} |")
+            name = name_of(item) if row_of(item) else f"{group_of(item)}: {words_of(item)}"
+            parameters = lines.setdefault((name, full, expected_of(item)), [])
+            if not row_of(item) and hasattr(item, "callspec"):
+                parameters.append(item.callspec.id)
+        for (name, full, expected), parameters in lines.items():
+            shown = ", ".join(parameters) if len(parameters) <= SHOWN_MAX else f"({len(parameters)} cases)"
+            print(f"| {name} {shown}".rstrip() + f" | {expected} | {'full' if full else ''} |")
         items.clear()

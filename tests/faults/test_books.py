@@ -1,5 +1,8 @@
 """The reckoning itself: each kind of disagreement is planted in books that agree, and must be found. A check that cannot fail proves nothing."""
 import copy
+import os
+import subprocess
+import sys
 
 import pytest
 from traffic import Traffic
@@ -86,6 +89,7 @@ def test_books_that_agree(settled):
 
 @pytest.mark.parametrize("what, answers, complaint", [pytest.param(*case, id=case[0]) for case in PLANTED])
 def test_planted(settled, what, answers, complaint):
+    """found"""
     books = copy.copy(settled)
     books.world = Altered(settled.world, **answers)
     found = books.check(settled.letters)
@@ -98,6 +102,7 @@ def test_planted(settled, what, answers, complaint):
     pytest.param(lambda all_of_them: all_of_them[1:] + all_of_them[-1:], "has 0 of", id="a letter is there in place of another"),
 ])
 def test_planted_letters(settled, letters, complaint):
+    """found"""
     found = settled.check(letters(settled.letters))
     assert any(complaint in line for line in found), found
 
@@ -112,3 +117,14 @@ def test_a_unit_really_taken_from_the_stock(settled):
     finally:
         settled.world.redis.incr(key)
     assert settled.check() == [] and settled.drift("wide") == 0
+
+
+def test_the_readme_lists_every_row():
+    """README.md is what scripts/faults --list prints"""
+    here = os.path.dirname(os.path.abspath(__file__))
+    listed = subprocess.run([sys.executable, "-m", "pytest", "--list", "-p", "no:terminal", "-p", "no:cacheprovider", here], cwd=here,
+                            stdout=subprocess.PIPE, text=True).stdout
+    assert listed.count("| full |") > 5 and listed.count("\n") > 60
+    with open(os.path.join(here, "README.md")) as file:
+        text = file.read()
+    assert [line for line in listed.splitlines() if line not in text.splitlines()] == [], "scripts/faults --list says more than README.md"

@@ -23,7 +23,7 @@ def stopped(stage):
 
 
 def killed(stage):
-    stage.world.rabbit.kill()
+    stage.world.rabbit.crash()
     stage.wait_event("broker-lost")
     stage.world.rabbit.start()
     stage.wait_event("consuming", 2, 60)

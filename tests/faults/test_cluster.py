@@ -43,7 +43,7 @@ def leader_killed(stage):
     cluster = stage.world.rabbit
     assert cluster.members() == 3
     leader = cluster.leader()
-    cluster.kill(leader)
+    leader.crash()
     stage.traffic.wait_count(100, 120)
     booked = stage.world.value("SELECT count(*) FROM v_deduction")
     stage.world.wait("bookings without the leader", lambda: stage.world.value("SELECT count(*) FROM v_deduction") > booked + 20, 60)
@@ -54,7 +54,7 @@ def leader_killed(stage):
 def each_killed_in_turn(stage):
     cluster = stage.world.rabbit
     for node in cluster.nodes:
-        cluster.kill(node)
+        node.crash()
         stage.traffic.wait_count(50, 120)
         cluster.start(node)
 
@@ -63,7 +63,7 @@ def majority_lost(stage):
     """With one of three nothing can be confirmed or delivered; with two again it goes on."""
     cluster = stage.world.rabbit
     for node in cluster.nodes[1:]:
-        cluster.kill(node)
+        node.crash()
     seen = [(time.monotonic(), stage.traffic.count)]
 
     def stands_still():

@@ -75,7 +75,7 @@ def everything_killed(stage):
     """A machine that dies: worker, broker and Redis at once."""
     stage.kill_worker()
     stage.world.redis_server.kill()
-    stage.world.rabbit.kill()
+    stage.world.rabbit.crash()
     stage.world.rabbit.start()
     stage.start_worker(wait=False)
     stage.wait_event("redis-unavailable")
@@ -115,7 +115,7 @@ ROWS = [
     Row("told to stop while the ledger is locked", drain_times_out, "stops in time; what was held comes again", parked_again=1,
         settings={"worker.drain_timeout": 3}),
     Row("worker, broker and Redis killed at once", everything_killed, "as after each alone", parked_again=2),
-    Row("connection cut at each recovery while Redis is away", cut_during_the_recovery, "as after each alone", parked_again=6),
+    Row("connection cut at each recovery while Redis is away", cut_during_the_recovery, "as after each alone", parked_again=6, full=True),
     Row("eight crashes in a row", crash_loop, "nothing is dead-lettered by the broker", parked_again=16),
 ]
 

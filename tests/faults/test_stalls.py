@@ -82,7 +82,7 @@ ROWS = [
         "the connection is thrown away with the reply it owes"),
     Row("Redis: commands held back past the timeout",
         late_reply(lambda stage: stage.redis.hold(TO_SERVER), lambda stage: stage.redis.release()),
-        "they may be done late, and once more: without effect"),
+        "they may be done late, and once more: without effect", full=True),
     Row("Redis: CLIENT PAUSE past the timeout",
         late_reply(lambda stage: stage.world.redis.client_pause(2500), lambda stage: None),
         "commands are done late, and once more: without effect"),

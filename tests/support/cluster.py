@@ -54,9 +54,6 @@ class Cluster:
                 return len(re.findall(r"bursar\d+@", line))
         return 0
 
-    def kill(self, node):
-        node.kill()
-
     def start(self, node):
         node.start()
         wait_for("the queue's members to be in step", 120, lambda: self.members() == len(self.alive), 1)

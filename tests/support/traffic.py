@@ -28,6 +28,7 @@ class Traffic(Books):
         self.tries = 0         # of steps that failed
         self.channel = None
         self.published = []    # (body, message id), in order
+        self.given_up = False  # the test has failed: no more tries
         self.stopping = threading.Event()
         self.going = threading.Event()
         self.resting = threading.Event()
@@ -49,6 +50,7 @@ class Traffic(Books):
 
     def __exit__(self, kind, *rest):
         self.stopping.set()
+        self.given_up = kind is not None
         self.going.set()
         self.thread.join(PATIENCE + 10 if kind is None else 10)
         if self.thread.is_alive():
@@ -164,6 +166,6 @@ class Traffic(Books):
             except AWAY as error:
                 self._disconnect()
                 self.tries += 1
-                if time.monotonic() > end:
+                if self.given_up or time.monotonic() > end:
                     raise TimeoutError(f"tried for {PATIENCE} s: {error!r}") from error
                 time.sleep(0.1)
