@@ -17,11 +17,12 @@ def pytest_addoption(parser):
     parser.addoption("--list", action="store_true", help="list the rows and run none")
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_configure(config):
-    if config.getoption("--table"):
-        config.pluginmanager.register(Table())
-    if config.getoption("--list"):
-        config.pluginmanager.register(List())
+    printer = Table() if config.getoption("--table") else List() if config.getoption("--list") else None
+    if printer is not None:
+        config.pluginmanager.register(printer)
+        config.pluginmanager.unregister(name="terminalreporter")  # it would print beside the table
 
 
 @pytest.fixture

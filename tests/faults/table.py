@@ -1,4 +1,4 @@
-"""Prints the matrix as a table: pytest --table -p no:terminal."""
+"""Prints the matrix as a table: pytest --table."""
 import inspect
 
 

@@ -53,7 +53,7 @@ def network(count=300, **faults):
 
 
 def cut_for_a_moment(stage):
-    """Shorter than any timeout: TCP sends again, and nobody notices."""
+    """Shorter than the heartbeats: TCP sends again, and nobody notices."""
     stage.link.cut = True
     stage.traffic.wait_count(150)
     stage.link.cut = False
@@ -84,7 +84,7 @@ ROWS = [
     Row("packets out of order and twice", network(delay=0.002, jitter=0.02, duplicates=0.1), "slower, and the same", parked_again=1),
     Row("20 % lost, 50 ms, out of order", network(loss=0.2, delay=0.05, jitter=0.05), "connections may be lost; the sums hold",
         parked_again=10, full=True),
-    Row("cut for a moment", cut_for_a_moment, "nobody notices", parked_again=1),
+    Row("cut for a moment", cut_for_a_moment, "nobody notices", settings={"amqp.heartbeat": 60}),
     Row("cut for longer than the heartbeats", cut_for_long, "given up on both sides; what was held comes again", parked_again=2),
     Row("cut again and again", flapping, "goes on each time", parked_again=10, full=True),
 ]

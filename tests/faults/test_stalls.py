@@ -70,6 +70,14 @@ def late_reply(hold, release):
     return fault
 
 
+def clients_paused(stage):
+    """While the worker has things to tell: it is stopped for as long as it takes to have some."""
+    stage.worker.process.send_signal(signal.SIGSTOP)
+    stage.traffic.wait_count(60)
+    stage.world.redis.client_pause(4000)
+    stage.worker.process.send_signal(signal.SIGCONT)
+
+
 ROWS = [
     Row("broker stopped for longer than its heartbeats", broker_stopped, "the connection is given up; what it held comes again", parked_again=2),
     Row("worker stopped for longer than its heartbeats", worker_stopped,
@@ -84,7 +92,7 @@ ROWS = [
         late_reply(lambda stage: stage.redis.hold(TO_SERVER), lambda stage: stage.redis.release()),
         "they may be done late, and once more: without effect", full=True),
     Row("Redis: CLIENT PAUSE past the timeout",
-        late_reply(lambda stage: stage.world.redis.client_pause(2500), lambda stage: None),
+        late_reply(clients_paused, lambda stage: None),
         "commands are done late, and once more: without effect"),
 ]
 
