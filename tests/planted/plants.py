@@ -7,6 +7,8 @@ end, says which of them the simulator must catch, and with how many of its seeds
 UNIT, LEDGER, STOCK, MESSAGES = ("unit.test_worker(_debts|_parking|_services)?$", "contract.test_ledger", "contract.test_stock|integration.test_scripts",
                                          "integration.test_messages")
 TWINS = "contract.test_twins_"
+UNIT, LEDGER, STOCK, MESSAGES = ("unit.test_worker(_services)?$", "contract.test_ledger", "contract.test_stock|integration.test_scripts",
+                                 "integration.test_messages")
 
 PLANTS = [
     # Nothing is acknowledged before it is durable
@@ -75,6 +77,20 @@ PLANTS = [
     ("say that nothing was written when nobody knows", "src/sqlite/connection.c",
      "if (primary == SQLITE_FULL || primary == SQLITE_BUSY)", "if (primary != SQLITE_OK)", "faults.disk"),
     ("mark every refund as done, paid or not", "src/sqlite/debts.c", "if (!debts[i].paid) continue;", "", LEDGER),
+    # What only a crash, a stall or a real broker shows
+    ("acknowledge when the commit is sent, and die", "src/core/worker_settle.c",
+     "    job->settle.count = range.count;\n    return true;",
+     "    job->settle.count = range.count;\n    for (size_t i = 0; i < range.count; i++) "
+     "window_item_done(&worker->window, worker->committing->items[range.first + i].origin->held, worker->now_us);\n    return true;",
+     "faults.test_kills"),
+    ("take a late reply of Redis for the next one", "src/redis/redis_link.c",
+     "    if (timed_out) discard_unsent(link);\n    redis_link_drop(link);\n",
+     "    if (timed_out)\n        link->context->err = 0;\n    else\n        redis_link_drop(link);\n    if (false) discard_unsent(link);\n",
+     "faults.test_stalls"),
+    ("go on with a channel that a full queue has refused", "src/amqp/publisher.c",
+     "        if (was_refused(publications, count)) renew_channel(self);\n", "        if (false && was_refused(publications, count)) renew_channel(self);\n",
+     "faults.test_broker"),
+    ("leave out the clean-up after a start", "src/core/worker.c", "    worker->sweep_wanted = true; /* what a crash before this start left behind */\n", "", "faults.test_kills"),
     # The scripts
     ("deduct again for a known id", "scripts/redis/deduct.lua", "if pending then", "if false then", STOCK),
     ("refund whatever the token", "scripts/redis/release.lua", "if pending_token ~= token then", "if not pending_token then", STOCK),
