@@ -1,9 +1,12 @@
 """Wall clocks that jump while the monotonic clock goes on: an operator sets the time, a virtual machine wakes up."""
 import os
+import struct
+import subprocess
 
 import pytest
 from matrix import Row, rows
-from world import BURSAR
+from servers import Redis
+from world import BURSAR, ROOT, World
 
 LIBRARY = next((path for path in ("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1", "/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1")
                 if os.path.exists(path)), None)
@@ -61,4 +64,42 @@ def worker_killed_between_jumps(stage):
 def test_clock(stage, clock, row):
     stage.clock = clock
     stage.environment = clock.environment
+    stage.play(row)
+
+
+@pytest.fixture
+def shifted(tmp_path, servers):
+    """A Redis whose wall clock is that of the machine and as many seconds as shift() says."""
+    library, path = str(tmp_path / "clock_shift.so"), str(tmp_path / "shift")
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, os.path.join(ROOT, "tests", "support", "clock_shift.c")], check=True)
+
+    def shift(seconds):
+        with open(path, "r+b" if os.path.exists(path) else "wb") as file:
+            file.write(struct.pack("=q", seconds))
+    shift(0)
+    redis = Redis()
+    redis.environment = dict(os.environ, LD_PRELOAD=library, BURSAR_CLOCK_SHIFT=path)
+    with redis, World(redis, servers[1]) as world:
+        world.shift = shift
+        yield world
+
+
+DAY = 86400
+
+
+def redis_clock_jumps(stage):
+    """Tokens go back and forth; the generations of finished ids are dropped early, or late."""
+    world = stage.world
+    before = int(world.redis.time()[0])
+    for seconds in (3600, -3600, 30 * DAY, -400 * DAY, 0):
+        world.shift(seconds)
+        stage.traffic.wait_count(40)
+    assert abs(int(world.redis.time()[0]) - before) < DAY
+    tokens = world.rows("SELECT min(deducted_at_us) AS first, max(deducted_at_us) AS last FROM v_deduction")[0]
+    assert tokens["last"] - tokens["first"] > 400 * DAY * 1000000, "its clock did not jump"
+
+
+@rows([Row("Redis's clock jumps", redis_clock_jumps, "a token names its deduction whatever its time: nothing is lost or doubled")])
+def test_clock_of_redis(stage, shifted, row):
+    stage.world = shifted
     stage.play(row)

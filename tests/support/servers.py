@@ -53,6 +53,7 @@ class Server:
     def __init__(self):
         self.folder = tempfile.mkdtemp(prefix=f"bursar-{self.name}-")
         self.port = free_port()
+        self.environment = None  # of the process; None: this one's
         self.process = None
 
     def __enter__(self):
@@ -120,7 +121,7 @@ class Redis(Server):
     def start(self):
         self._spawn(["redis-server", "--port", str(self.port), "--bind", *self.addresses, "--save", "",
                      "--appendonly", "yes", "--appendfsync", "everysec", "--dir", self.folder,
-                     "--maxmemory-policy", "noeviction"] + self.options)
+                     "--maxmemory-policy", "noeviction"] + self.options, self.environment)
         wait_for("Redis", 30, self._ready)
 
     def _ready(self):
