@@ -33,7 +33,9 @@ static inline struct twins twins_begin(size_t operations, size_t operations_full
 {
     const char *seed = getenv("BURSAR_TWINS_SEED");
     const char *wanted = getenv("BURSAR_TWINS_OPERATIONS");
-    struct twins twins = {.operations = getenv("BURSAR_TEST_FULL") != NULL ? operations_full : operations};
+    const char *full = getenv("BURSAR_TEST_FULL");
+    bool is_full = full != NULL && full[0] == '1';
+    struct twins twins = {.operations = is_full ? operations_full : operations};
     twins.seed = seed != NULL ? strtoull(seed, NULL, 10) : (uint64_t)instant_monotonic_us();
     if (wanted != NULL) twins.operations = strtoull(wanted, NULL, 10);
     twins.dice = twins.seed * UINT64_C(0x9E3779B97F4A7C15) | 1;

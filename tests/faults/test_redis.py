@@ -31,6 +31,16 @@ def away(stage):
     ready(stage, 200)
 
 
+def dies_in_silence(stage):
+    """While there is nothing to tell it, so that no call of the worker's fails."""
+    with stage.traffic.paused():
+        stage.world.wait("the worker to have nothing to do", lambda: stage.world.ready() == 0)
+        stage.world.redis_server.kill()
+        ready(stage, 503, "redis")
+        stage.world.redis_server.start()
+        ready(stage, 200)
+
+
 def killed_and_restarted(stage):
     """Three times, under appendfsync everysec: what a process wrote outlives it."""
     for _ in range(3):
@@ -108,7 +118,9 @@ def busy(stage):
 
 
 def idle(stage):
-    assert stage.world.redis_server.command("SCRIPT", "KILL") == "+OK"
+    server = stage.world.redis_server
+    assert server.command("SCRIPT", "KILL") == "+OK"
+    stage.world.wait("the script to end", lambda: server.command("PING") == "+PONG")
     stage.world.redis.config_set("busy-reply-threshold", "5000")
 
 
@@ -142,6 +154,7 @@ def slow(stage):
 
 ROWS = [
     Row("away while there is a backlog", away, "everything is booked; refunds wait in the ledger, pendings for the clean-up", parked_again=1),
+    Row("dies while there is nothing to tell it", dies_in_silence, "noticed within seconds, by /readyz too"),
     Row("killed (SIGKILL) and started, three times", killed_and_restarted, "told afterwards"),
     Row("scripts flushed again and again", scripts_flushed, "loaded again and repeated"),
     Row("out of memory", refusing(no_memory, memory), "what frees memory is done, the rest later", parked_again=1),

@@ -58,13 +58,11 @@ def restored(stage):
         os.rename(dump, dump + ".old")
     while_the_worker_lags(stage, save)
     with stage.traffic.paused():
-        stage.kill_worker()
         server.kill()
         shutil.rmtree(os.path.join(server.folder, "appendonlydir"))
         os.rename(dump + ".old", dump)
         server.options = ["--appendonly", "no"]
         server.start()
-        stage.start_worker()
         return expect_drift_of_what_was_lost(stage)
 
 
@@ -75,16 +73,14 @@ def tail_lost(stage):
     log = os.path.join(folder, next(name for name in os.listdir(folder) if name.endswith(".incr.aof")))
     size = while_the_worker_lags(stage, lambda: os.path.getsize(log))
     with stage.traffic.paused():
-        stage.kill_worker()
         server.kill()
         os.truncate(log, size + 77)
         server.start()
-        stage.start_worker()
         return expect_drift_of_what_was_lost(stage)
 
 
 def promoted(stage):
-    """A replica that had fallen behind takes over. The worker may not even notice, so it is started anew: that begins with a clean-up."""
+    """A replica that had fallen behind takes over."""
     world, master = stage.world, stage.world.redis_server
     with Proxy(master.port) as link:
         replica = Redis("--replicaof", "127.0.0.1", str(link.port))
@@ -101,8 +97,6 @@ def promoted(stage):
             stage.redis.server_port = replica.port
             stage.redis.cut_all()
             world.redis = client_of(replica)
-            assert stage.worker.terminate() == 0
-            stage.start_worker()
             return expect_drift_of_what_was_lost(stage)
 
 
