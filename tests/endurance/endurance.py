@@ -6,6 +6,7 @@ cannot be read, what is over a budget's total, and messages that come twice. Sam
 """
 import argparse
 import os
+import signal
 import sys
 import time
 
@@ -150,6 +151,8 @@ def options_of(words):
 
 def main(words):
     options = options_of(words)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))  # so that the servers are ended too
     with World(settings=SETTINGS) as world:
         world.run("init")
         run = Run(world, options)
