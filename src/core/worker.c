@@ -144,8 +144,7 @@ void worker_step(struct worker *worker, const struct event *event)
  * lost again and again while the ledger hangs must not add a window each time. */
 bool worker_wants_delivery(const struct worker *worker)
 {
-    if (worker->park_bytes >= worker->settings.memory_max && worker->park_bytes > worker->window.bytes)
-        return false;
+    if (worker->park_bytes >= worker->settings.memory_max) return false;
     return (worker->link == LINK_CONSUMING || worker->link == LINK_STOPPING) && !worker->stopped &&
            !window_is_full(&worker->window) && worker->window.bytes < worker->settings.memory_max;
 }

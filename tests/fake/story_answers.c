@@ -78,12 +78,13 @@ static bool is_refused(struct story *story, const struct job *job)
 static enum status answer_record(struct story *story, struct job *job)
 {
     if (story->ledger != STATUS_OK) return story->ledger;
+    bool alone = job->parks->next == NULL; /* else its rows come again, one by one */
     for (struct park *park = job->parks; park != NULL; park = park->next) {
         assert(park->confirmed && "recorded before the broker confirmed it");
         if (!text_is_present(park->message_id)) continue;
         struct story_message *message = message_of(story, park->message_id);
         message->recorded = story->refuses != JOB_RECORD;
-        message->unrecordable = story->refuses == JOB_RECORD;
+        message->unrecordable = story->refuses == JOB_RECORD && alone;
     }
     return is_refused(story, job) ? STATUS_REFUSED : STATUS_OK;
 }

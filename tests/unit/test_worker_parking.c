@@ -91,6 +91,21 @@ static void what_the_ledger_will_never_record_is_let_go(void **state)
     assert_true(view().ledger_up);
 }
 
+static void one_row_that_is_refused_takes_no_others_along(void **state)
+{
+    (void)state;
+    story.ledger = STATUS_RETRY; /* until all three wait for it */
+    publish(3, CONTENT_UNREADABLE);
+    story_run(&story, 5);
+    story.ledger = STATUS_OK;
+    run_up_to(HAND_LEDGER, JOB_RECORD);
+    assert_non_null(story.jobs[HAND_LEDGER]->parks->next);
+    story.refuses = JOB_RECORD;
+    assert_true(story_run(&story, 5));
+    for (size_t i = 0; i < 3; i++) assert_true(story.messages[i].recorded && !story.messages[i].unrecordable);
+    assert_int_equal(view().parks, 0);
+}
+
 static void a_stop_waits_for_the_record_of_what_was_parked_on_a_lost_connection(void **state)
 {
     (void)state;
@@ -205,6 +220,7 @@ int main(void)
         STORY(each_message_keeps_where_it_came_from),
         STORY(a_long_reason_is_cut),
         STORY(what_the_ledger_will_never_record_is_let_go),
+        STORY(one_row_that_is_refused_takes_no_others_along),
         STORY(a_stop_waits_for_the_record_of_what_was_parked_on_a_lost_connection),
         STORY(a_stop_waits_for_the_commit_of_a_lost_connection),
         STORY(what_comes_after_it_was_voided_is_told_so_and_acknowledged),
