@@ -14,7 +14,7 @@ struct arena {
 };
 
 /* Bytes kept by a reset; what grew beyond it for one odd load is given back to the system. */
-#define ARENA_KEEP_MAX ((size_t)16 << 20)
+#define ARENA_KEEP_MAX ((size_t)1 << 20)
 
 /* Aligned for any type; never NULL: a machine without memory ends the process with a message (nothing was
  * acknowledged, so nothing is lost). Owned by the arena. */

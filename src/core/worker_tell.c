@@ -3,6 +3,9 @@
 #include "base/memory.h"
 
 #include <assert.h>
+#include <stdlib.h>
+
+#define TELLS_CAPACITY_KEPT 1024
 
 static struct tells *tells_at(struct worker *worker, size_t index)
 {
@@ -32,14 +35,27 @@ bool tell_has_room(const struct worker *worker)
     return worker->tells_count < TELLS_MAX || !worker->stock.up;
 }
 
+/* Each of the lists would else keep the room of the largest batch it ever had. */
+static void tells_empty(struct tells *tells)
+{
+    tells->count = 0;
+    if (tells->capacity <= TELLS_CAPACITY_KEPT) {
+        arena_reset(&tells->arena);
+        return;
+    }
+    free(tells->items);
+    tells->items = NULL;
+    tells->capacity = 0;
+    arena_free(&tells->arena);
+}
+
 struct tells *tell_open(struct worker *worker)
 {
     if (worker->tells_count == TELLS_MAX) tell_drop_all(worker);
     assert(worker->tells_count < TELLS_MAX);
     struct tells *tells = tells_at(worker, worker->tells_count++);
-    tells->count = 0;
+    tells_empty(tells);
     tells->extras = 0;
-    arena_reset(&tells->arena);
     return tells;
 }
 
@@ -47,7 +63,7 @@ void tell_add(struct tells *tells, const struct deduction *deduction, enum tell_
 {
     assert(deduction->deducted_at_us != 0);
     if (tells->count == tells->capacity) {
-        tells->capacity = tells->capacity == 0 ? 1024 : tells->capacity * 2;
+        tells->capacity = tells->capacity == 0 ? TELLS_CAPACITY_KEPT : tells->capacity * 2;
         tells->items = memory_resize(tells->items, tells->capacity, sizeof *tells->items);
     }
     struct tell *previous = tells->count == 0 ? NULL : &tells->items[tells->count - 1];
@@ -91,6 +107,7 @@ void tell_done(struct worker *worker, struct job *job)
     worker->tells_count--;
     if (job->status == STATUS_OK) {
         worker->counts.extras += tells->extras;
+        tells_empty(tells);
         return;
     }
     worker->counts.tells_dropped += tells->count;
@@ -98,4 +115,5 @@ void tell_done(struct worker *worker, struct job *job)
     if (job->status == STATUS_REFUSED) {
         worker_note(worker, LOG_ERROR, "redis-refused", "rows", (int64_t)tells->count, "%s", job->error.text);
     }
+    tells_empty(tells);
 }
