@@ -14,7 +14,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)), os.path.join(ROOT, "tests", "support")]
 import chart
 import verdict
-from books import Books
+from running_books import Books
 from faults import Faults
 from load import BatchProducer, CommandProducer, UnreadableProducer
 from samples import Sampler

@@ -11,7 +11,7 @@ import traceback
 import pika
 import redis
 
-from books import REFUSED, WENT_IN
+from running_books import REFUSED, WENT_IN
 from campaign import UNREADABLE
 from world import SCRIPTS
 

@@ -5,7 +5,7 @@ import sqlite3
 import pytest
 
 import endurance
-from books import WENT_IN, budget_name
+from running_books import WENT_IN, budget_name
 from world import World
 
 pytestmark = pytest.mark.skipif(not os.environ.get("BURSAR_TEST_FULL"), reason="only with scripts/test --full")

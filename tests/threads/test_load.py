@@ -13,7 +13,7 @@ import urllib.request
 
 import pytest
 
-from books import Books
+from running_books import Books
 from load import BatchProducer, CommandProducer, UnreadableProducer
 from world import World
 
