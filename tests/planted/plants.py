@@ -7,8 +7,6 @@ end, says which of them the simulator must catch, and with how many of its seeds
 UNIT, LEDGER, STOCK, MESSAGES = ("unit.test_worker(_debts|_parking|_services)?$", "contract.test_ledger", "contract.test_stock|integration.test_scripts",
                                          "integration.test_messages")
 TWINS = "contract.test_twins_"
-UNIT, LEDGER, STOCK, MESSAGES = ("unit.test_worker(_services)?$", "contract.test_ledger", "contract.test_stock|integration.test_scripts",
-                                 "integration.test_messages")
 
 PLANTS = [
     # Nothing is acknowledged before it is durable
