@@ -88,10 +88,7 @@ static void what_was_fetched_before_an_outage_is_fetched_again(void **state)
     (void)state;
     story_run(&story, 200);
     story.debts_due = 1;
-    while (story.jobs[HAND_LEDGER] == NULL || story.jobs[HAND_LEDGER]->kind != JOB_DEBTS_FETCH) {
-        story_answer(&story, HAND_LEDGER);
-        story_pass(&story, 100000);
-    }
+    run_up_to(HAND_LEDGER, JOB_DEBTS_FETCH);
     /* Redis is asked whether it is there, or told of something, at the moment the debt is fetched. */
     publish(1, CONTENT_GOOD);
     story.stock = STATUS_RETRY;
