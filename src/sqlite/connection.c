@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -105,7 +106,14 @@ static int checkpoints_leave_to_worker(struct sqlite_ledger *ledger)
 
 enum status connection_move_log(struct sqlite_ledger *ledger, struct error *error)
 {
-    int code = sqlite3_wal_checkpoint_v2(ledger->database, "main", SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    int frames = 0, moved = 0;
+    int code =
+        sqlite3_wal_checkpoint_v2(ledger->database, "main", SQLITE_CHECKPOINT_PASSIVE, &frames, &moved);
+    /* Where a reader holds it back, nothing may have been synced. A commit syncs all that lies before it, and
+     * this one changes nothing. */
+    char commit[64];
+    snprintf(commit, sizeof commit, "PRAGMA application_id = %d", SCHEMA_APPLICATION_ID);
+    if (code == SQLITE_OK && moved < frames) code = connection_execute(ledger, commit);
     return code == SQLITE_OK ? STATUS_OK : connection_fail(ledger, code, "moving the log into it", error);
 }
 

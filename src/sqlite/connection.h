@@ -37,7 +37,7 @@ MUST_CHECK enum status connection_open(struct sqlite_ledger *ledger, bool create
 /* Frees the statements and closes; harmless when not connected. The worker's lock stays. */
 void connection_close(struct sqlite_ledger *ledger);
 
-/* Syncs the write-ahead log and moves it into the file, as far as nobody reads it. Only for the holder of the
+/* Syncs the write-ahead log, and moves it into the file as far as nobody reads it. Only for the holder of the
  * worker's lock. STATUS_RETRY: the disk failed. */
 MUST_CHECK enum status connection_move_log(struct sqlite_ledger *ledger, struct error *error);
 

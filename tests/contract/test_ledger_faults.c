@@ -185,6 +185,32 @@ static int install(void **state)
     return 0;
 }
 
+/* What a killed worker had written and not synced must be on the disk before its successor takes it for
+ * duplicates, also while a reader keeps the log from being moved. */
+static void a_worker_connects_with_a_sync_though_a_reader_holds_the_log(void **state)
+{
+    struct fixture *f = *state;
+    sqlite3_stmt *reading = NULL;
+    budget_make(f, "a", 100);
+    sqlite3 *reader = raw_open(f);
+    assert_int_equal(sqlite3_exec(reader, "SELECT count(*) FROM budget", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_wal_checkpoint_v2(reader, "main", SQLITE_CHECKPOINT_FULL, NULL, NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_exec(reader, "BEGIN", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(reader, "SELECT * FROM budget", -1, &reading, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(reading), SQLITE_ROW);
+    settle_one(f, "m", "a", 1, 1);
+    fixture_reopen(f);
+    enum { MANY = 1000 };
+    fault = (struct fault){.calls = FAULT_SYNC, .skip = MANY, .times = 1}; /* none fails: they are counted */
+    assert_ok(ledger_ping(f->ledger, &f->error));
+    int syncs = MANY - fault.skip;
+    fault = (struct fault){0};
+    sqlite3_finalize(reading);
+    sqlite3_close(reader);
+    assert_in_range(syncs, 1, 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -202,6 +228,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_full_disk_says_so_and_goes_on_when_there_is_room, setup_sqlite,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(a_file_that_may_not_grow, setup_sqlite, fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_worker_connects_with_a_sync_though_a_reader_holds_the_log,
+                                        setup_sqlite, fixture_teardown),
     };
     return cmocka_run_group_tests_name("the ledger's file on a failing disk", tests, install, NULL);
 }
