@@ -40,6 +40,7 @@ enum job_kind {
 /* What the parked items of one batch message have in common: one copy. */
 struct park_source {
     size_t users;
+    size_t bytes; /* that it takes */
     uint64_t epoch, tag;
     struct text exchange; /* where the message came from; the texts lie behind the struct */
     struct text routing_key;

@@ -44,7 +44,9 @@ bool debts_next_job(struct worker *worker, enum hand hand, struct job *job)
         worker->debts_unpaid = false;
         worker->debts_stage = DEBTS_FETCH;
     }
-    if (worker->debts_stage == DEBTS_FETCH && worker->stopping) debts_rest(worker);
+    /* Only its own hand's turn: the ledger's may be reading the cursor. */
+    bool over = worker->debts_stage == DEBTS_FETCH && worker->stopping;
+    if (over && hand == HAND_LEDGER) debts_rest(worker);
     static const struct {
         enum hand hand;
         enum job_kind kind;
@@ -106,8 +108,8 @@ void debts_done(struct worker *worker, struct job *job)
         if (job->status != STATUS_OK) {
             health_fail(worker, &worker->ledger, "ledger-failed", &job->error);
             debts_rest(worker);
-        } else if (worker->debts.count == 0) {
-            debts_rest(worker);
+        } else if (worker->debts.count == 0 || !worker->stock.up) {
+            debts_rest(worker); /* nothing to pay, or nobody to pay it to: see debts_stock_lost */
         } else {
             worker->debts_stage = DEBTS_PAY;
         }

@@ -23,7 +23,9 @@ static struct park_source *source_of(struct worker *worker, const struct origin 
     size_t size = origin->exchange.size + origin->routing_key.size + origin->properties.size;
     source = memory_alloc(sizeof *source + size);
     char *to = (char *)(source + 1);
-    *source = (struct park_source){.epoch = origin->epoch, .tag = origin->tag};
+    *source =
+        (struct park_source){.bytes = sizeof *source + size, .epoch = origin->epoch, .tag = origin->tag};
+    worker->park_bytes += source->bytes;
     source->exchange = text_put(&to, origin->exchange);
     source->routing_key = text_put(&to, origin->routing_key);
     source->properties = text_put(&to, origin->properties);
@@ -67,6 +69,7 @@ static void park_free(struct worker *worker, struct park *park)
     worker->park_bytes -= park->bytes;
     if (--park->source->users == 0) {
         if (worker->park_source == park->source) worker->park_source = NULL;
+        worker->park_bytes -= park->source->bytes;
         free(park->source);
     }
     free(park);
