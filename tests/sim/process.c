@@ -142,7 +142,7 @@ bool process_turn(struct process *process, size_t deliveries)
     bool in_time =
         process->world->now_us < process->stop_at_us + process->world->swarm.settings.drain_timeout_us;
     if (driver->stopped && in_time && view.held > 0)
-        world_violate(process->world, "drain-before-stop",
+        world_violate(process->world, "drained-when-stopped",
                       "it stopped before its time with %zu deliveries held", view.held);
     if (!driver->stopped && process->stopping &&
         process->world->now_us >= process->stop_at_us + process->world->swarm.settings.drain_timeout_us)
