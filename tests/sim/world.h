@@ -111,7 +111,12 @@ void world_violate(struct world *world, const char *rule, const char *format, ..
 
 /* Does one step (actions.c). */
 void world_act(struct world *world, enum action action);
+
+/* Guards of refunds without token that Redis holds, over all budgets (check_stock.c). */
 int64_t world_guards(struct world *world);
+
+/* Puts a budget's stock out of the range that the scripts take, or back; with `only_mend` never out
+ * (actions.c). */
 void redis_spoil(struct world *world, uint32_t number, bool only_mend);
 
 /* Ends every fault, starts what is not running, and insists that everything drains (heal.c). */
