@@ -244,6 +244,7 @@ PLANTS = [
     ("ask to be woken at once, again and again", "src/core/worker.c",
      "!worker->out[hand] && healths[hand]->retry_at_us > worker->now_us", "!worker->out[hand] && healths[hand]->retry_at_us > 0", ""),
     ("pay a debt that was fetched before an outage", "src/core/worker_hands.c", "        debts_stock_lost(worker);\n", "", UNIT),
+    ("pay a debt that was fetched during an outage", "src/core/worker_debts.c", "worker->debts.count == 0 || !worker->stock.up", "worker->debts.count == 0", UNIT),
     ("do not see that a release was refused", "src/worker/job_run.c",
      "        if (context->releases[i].status == STATUS_REFUSED) released = STATUS_REFUSED;\n", "", "unit.test_job_run"),
     ("let older connections' parked messages pile up", "src/core/worker.c",

@@ -103,11 +103,35 @@ static void what_was_fetched_before_an_outage_is_fetched_again(void **state)
     assert_int_equal(story.debts_tries, tries);
 }
 
+/* The same, where Redis goes away while the ledger is being asked. */
+static void what_is_fetched_during_an_outage_is_fetched_again(void **state)
+{
+    (void)state;
+    story_run(&story, 200);
+    story.debts_due = 1;
+    run_up_to(HAND_LEDGER, JOB_DEBTS_FETCH);
+    story.stock = STATUS_RETRY;
+    for (size_t i = 0; i < 600 && view().stock_up; i++) {
+        story_answer(&story, HAND_STOCK);
+        story_pass(&story, 100000);
+    }
+    assert_false(view().stock_up);
+    story_answer(&story, HAND_LEDGER);
+    story_pass(&story, 3600 * INT64_C(1000000));
+    story.debts_marked = 1; /* by another worker */
+    story.stock = STATUS_OK;
+    size_t tries = story.debts_tries;
+    story_run(&story, 100);
+    assert_true(view().stock_up);
+    assert_int_equal(story.debts_tries, tries);
+}
+
 int main(void)
 {
     message_decoder_install();
     const struct CMUnitTest tests[] = {
         STORY(what_was_fetched_before_an_outage_is_fetched_again),
+        STORY(what_is_fetched_during_an_outage_is_fetched_again),
         STORY(a_rejected_deduction_is_refunded_and_marked),
         STORY(a_refused_refund_is_tried_less_and_less),
         STORY(a_refused_refund_does_not_stop_those_behind_it),
