@@ -146,15 +146,21 @@ static const char *parse_vhost(struct text path, struct broker_url *url)
     return strlen(url->vhost) > BROKER_SHORT_STRING_MAX ? "the virtual host has more than 255 bytes" : NULL;
 }
 
+/* A second value would hide the first one, and nobody could tell which of the two counts. */
+static const char *parse_file(struct text value, char **path)
+{
+    if (*path != NULL) return "a parameter is given twice";
+    return decode_into(path, value, "a parameter has a % without two hexadecimal digits");
+}
+
 static const char *parse_parameter(struct text parameter, struct broker_url *url)
 {
     struct text value = parameter;
     struct text name = text_split(&value, '=');
     if (!url->tls) return "parameters are for amqps:// only";
-    const char *complaint = "a parameter has a % without two hexadecimal digits";
-    if (text_equal_string(name, "cacertfile")) return decode_into(&url->ca_file, value, complaint);
-    if (text_equal_string(name, "certfile")) return decode_into(&url->certificate_file, value, complaint);
-    if (text_equal_string(name, "keyfile")) return decode_into(&url->key_file, value, complaint);
+    if (text_equal_string(name, "cacertfile")) return parse_file(value, &url->ca_file);
+    if (text_equal_string(name, "certfile")) return parse_file(value, &url->certificate_file);
+    if (text_equal_string(name, "keyfile")) return parse_file(value, &url->key_file);
     if (!text_equal_string(name, "verify"))
         return "a parameter is not one of cacertfile, certfile, keyfile, verify";
     url->verify_peer = !text_equal_string(value, "verify_none");

@@ -81,6 +81,7 @@ static void test_urls_that_are_wrong(void **state)
         {"amqp://h%", "host"},
         {"amqp://h?verify=verify_none", "amqps"},
         {"amqps://h?s3cret=1", "cacertfile"},
+        {"amqps://h?certfile=/c&keyfile=/s3cret&keyfile=/k", "given twice"},
         {"amqps://h?verify=s3cret", "verify_peer"},
         {"amqps://h?certfile=/a", "keyfile"},
     };
