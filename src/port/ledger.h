@@ -33,6 +33,7 @@ struct ledger_budget {
 
 struct ledger_deduction {
     bool found;
+    int64_t sequence; /* rows are booked in this order */
     struct text budget_id;
     int64_t amount;
     int64_t deducted_at_us; /* 0: without token */
@@ -53,6 +54,7 @@ struct ledger_stats {
     int64_t refunds_due;
     int64_t credits_due;
     int64_t parked;              /* rows in state parked */
+    int64_t last_parked_sequence; /* 0: nothing was ever parked */
     int64_t last_deducted_at_us; /* the token of the row booked last, among the newest; 0: they have none */
 };
 
@@ -83,9 +85,12 @@ struct ledger_ops {
     void (*close)(struct ledger *);
 };
 
+struct ledger_audit_ops;
+
 /* The head of every ledger; an adapter puts it first in its own struct. */
 struct ledger {
     const struct ledger_ops *ops;
+    const struct ledger_audit_ops *audit; /* port/ledger_audit.h */
 };
 
 /* Creates the schema or migrates it to this version. Safe to repeat. STATUS_CONFIG: the schema is newer than

@@ -110,8 +110,10 @@ struct stock_pending {
 };
 
 struct stock;
+struct stock_audit_ops;
 
 struct stock_ops {
+    const struct stock_audit_ops *audit; /* port/stock_audit.h */
     uint64_t (*connections)(const struct stock *);
     enum status (*ping)(struct stock *, struct error *);
     enum status (*load_scripts)(struct stock *, struct error *);
