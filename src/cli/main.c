@@ -20,6 +20,7 @@ static const struct {
     {"run", command_run, "the worker: settle deductions, in the foreground"},
     {"budget", command_budget, "create, top up, list, show, close, reopen and delete budgets"},
     {"deduct", command_deduct, "deduct from a budget and publish, as a producer does"},
+    {"reconcile", command_reconcile, "compare Redis with the ledger while traffic runs, and mend"},
     {"status", command_status, "one look at queue, worker, ledger, Redis and budgets"},
 };
 
@@ -32,7 +33,7 @@ static void print_help(void)
          "\n"
          "Commands:");
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
-        printf("  %-8s  %s\n", commands[i].name, commands[i].summary);
+        printf("  %-9s  %s\n", commands[i].name, commands[i].summary);
     puts("\n"
          "Options that every command takes:\n"
          "  -c, --config FILE   the configuration; else $BURSAR_CONFIG, else /etc/bursar/bursar.conf\n"
@@ -44,7 +45,8 @@ static void print_help(void)
          "Environment: BURSAR_AMQP_URL, BURSAR_REDIS_URL, BURSAR_LEDGER_URL, or the same with _FILE for a "
          "file that holds the URL.\n"
          "\n"
-         "Exit status: 0 well; 1 it found something (a deduction refused); 64 usage; 65 bad input data; 69 a "
+         "Exit status: 0 well; 1 it found something (drift not mended, a deduction refused); 64 usage; 65 "
+         "bad input data; 69 a "
          "service is unavailable;\n"
          "70 internal error; 75 try again later; 78 configuration.");
 }

@@ -1,0 +1,164 @@
+/* Refunds and credits that the ledger owes Redis. The worker pays them within moments, so only what is owed
+ * at two looks, a while apart, is a finding. */
+#include "reconcile/reconcile_state.h"
+
+#include "base/memory.h"
+
+#include <stdlib.h>
+
+#define DEBTS_SLICE    500
+#define DEBTS_SEEN_MAX 20000 /* more at once are found by the next run */
+
+static bool concerns(const struct reconcile *reconcile, const struct debt *debt)
+{
+    struct text only = reconcile->options.budget_id;
+    return !text_is_present(only) || text_equal(debt->budget_id, only);
+}
+
+static void keep_debt(struct reconcile *reconcile, const struct debt *debt)
+{
+    struct debts_seen *seen = &reconcile->debts;
+    if (seen->count == seen->capacity) {
+        seen->capacity = seen->capacity == 0 ? 64 : seen->capacity * 2;
+        seen->items = memory_resize(seen->items, seen->capacity, sizeof *seen->items);
+    }
+    struct debt *kept = &seen->items[seen->count++];
+    *kept = *debt;
+    kept->budget_id = arena_copy(&reconcile->arena, debt->budget_id);
+    kept->id = arena_copy(&reconcile->arena, debt->id);
+}
+
+enum reconcile_progress stage_debts(struct reconcile *reconcile, struct error *error)
+{
+    struct debts_seen *seen = &reconcile->debts;
+    struct debt *debts = arena_alloc(&reconcile->slice, DEBTS_SLICE * sizeof *debts);
+    size_t count = 0;
+    enum status status = ledger_debts_fetch(reconcile->options.ledger, &seen->cursor, &reconcile->slice,
+                                            debts, DEBTS_SLICE, &count, error);
+    if (status != STATUS_OK) return reconcile_fail(reconcile, status);
+    for (size_t i = 0; i < count; i++)
+        if (concerns(reconcile, &debts[i])) keep_debt(reconcile, &debts[i]);
+    if (count < DEBTS_SLICE || seen->count >= DEBTS_SEEN_MAX) {
+        seen->seen_at_us = clock_monotonic_us(reconcile->options.clock);
+        reconcile->stage = STAGE_BASE;
+    }
+    return RECONCILE_MORE;
+}
+
+static int compare_debts(const void *left, const void *right)
+{
+    const struct debt *a = left, *b = right;
+    if (a->kind != b->kind) return a->kind < b->kind ? -1 : 1;
+    return (a->sequence > b->sequence) - (a->sequence < b->sequence);
+}
+
+static bool was_seen(const struct debts_seen *seen, const struct debt *debt)
+{
+    return bsearch(debt, seen->items, seen->count, sizeof *debt, compare_debts) != NULL;
+}
+
+static struct audited_budget *budget_of(struct reconcile *reconcile, struct text budget_id)
+{
+    for (size_t i = 0; i < reconcile->budget_count; i++)
+        if (text_equal(reconcile->budgets[i].id, budget_id)) return &reconcile->budgets[i];
+    return NULL;
+}
+
+/* As the worker pays; harmless where it pays at the same time. */
+static enum status pay(struct reconcile *reconcile, struct debt *debt, struct error *error)
+{
+    enum status status;
+    if (debt->kind == DEBT_CREDIT) {
+        struct stock_credit credit = {
+            .budget_id = debt->budget_id, .credit_id = debt->id, .amount = debt->amount};
+        status = stock_credit(reconcile->options.stock, &credit, 1, error);
+        if (status == STATUS_OK) status = credit.status;
+    } else {
+        struct stock_release release = {
+            .budget_id = debt->budget_id,
+            .message_id = debt->id,
+            .deducted_at_us = debt->deducted_at_us,
+            .amount = debt->amount,
+            .outcome = debt->outcome == DEDUCTION_VOIDED ? RELEASE_VOIDED : RELEASE_REJECTED,
+        };
+        status = stock_release(reconcile->options.stock, &release, 1, error);
+        if (status == STATUS_OK) status = release.status;
+    }
+    debt->paid = status == STATUS_OK;
+    return status;
+}
+
+static enum status repair_debt(struct reconcile *reconcile, struct debt *debt, struct error *error)
+{
+    struct audited_budget unknown = {.id = debt->budget_id};
+    struct audited_budget *budget = budget_of(reconcile, debt->budget_id);
+    if (!reconcile_allows(reconcile, budget == NULL ? &unknown : budget, debt->amount)) return STATUS_OK;
+    bool is_credit = debt->kind == DEBT_CREDIT;
+    struct intervention repair = {
+        .kind = INTERVENTION_REPAIR,
+        .actor = reconcile->options.actor,
+        .budget_id = debt->budget_id,
+        .message_id = is_credit ? TEXT_NONE : debt->id,
+        .subject = is_credit ? TEXT_LITERAL("credit-due") : TEXT_LITERAL("refund-due"),
+        .before = TEXT_LITERAL("due"),
+        .after = is_credit ? debt->id : TEXT_LITERAL("done"),
+        .amount = debt->amount,
+    };
+    enum status status = ledger_interventions_begin(reconcile->options.ledger, &repair, 1, error);
+    if (status != STATUS_OK) return status;
+    status = pay(reconcile, debt, error);
+    if (status == STATUS_OK) status = ledger_debts_mark(reconcile->options.ledger, debt, 1, error);
+    if (status != STATUS_OK && status != STATUS_REFUSED) return status;
+    repair.state = status == STATUS_OK ? INTERVENTION_DONE : INTERVENTION_ABANDONED;
+    return ledger_interventions_end(reconcile->options.ledger, &repair, 1, error);
+}
+
+static enum status report_debt(struct reconcile *reconcile, struct debt *debt, struct error *error)
+{
+    enum status status = repair_debt(reconcile, debt, error);
+    if (status != STATUS_OK) return status;
+    bool is_credit = debt->kind == DEBT_CREDIT;
+    reconcile_report(reconcile, &(struct finding){
+                                    .kind = is_credit ? FINDING_CREDIT_DUE : FINDING_REFUND_DUE,
+                                    .budget_id = debt->budget_id,
+                                    .message_id = is_credit ? TEXT_NONE : debt->id,
+                                    .credit_id = is_credit ? debt->id : TEXT_NONE,
+                                    .expected = FINDING_NUMBER_NONE,
+                                    .actual = FINDING_NUMBER_NONE,
+                                    .amount = debt->amount,
+                                    .mended = debt->paid,
+                                });
+    return STATUS_OK;
+}
+
+enum reconcile_progress debts_second_look(struct reconcile *reconcile, bool *done, struct error *error)
+{
+    struct debts_seen *seen = &reconcile->debts;
+    *done = seen->count == 0;
+    if (*done) return RECONCILE_MORE;
+    int64_t ripe_at_us = seen->seen_at_us + RIPE_AFTER_US;
+    if (clock_monotonic_us(reconcile->options.clock) < ripe_at_us) {
+        /* Paid in the meantime is seen early, so that a healthy run need not wait for the rest of the time.
+         */
+        reconcile->wait_until_us = clock_monotonic_us(reconcile->options.clock) + RIPE_AFTER_US / 10;
+    }
+    if (seen->at == 0) qsort(seen->items, seen->count, sizeof *seen->items, compare_debts);
+    struct debt *debts = arena_alloc(&reconcile->slice, DEBTS_SLICE * sizeof *debts);
+    size_t count = 0;
+    enum status status = ledger_debts_fetch(reconcile->options.ledger, &seen->second, &reconcile->slice,
+                                            debts, DEBTS_SLICE, &count, error);
+    bool ripe = clock_monotonic_us(reconcile->options.clock) >= ripe_at_us;
+    size_t still = 0;
+    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+        if (!was_seen(seen, &debts[i])) continue;
+        still++;
+        if (ripe) status = report_debt(reconcile, &debts[i], error);
+    }
+    if (status != STATUS_OK) return reconcile_fail(reconcile, status);
+    seen->at += still;
+    if (count == DEBTS_SLICE) return RECONCILE_MORE;
+    *done = ripe || seen->at == 0;
+    seen->at = 0;
+    seen->second = (struct debt_cursor){0};
+    return *done ? RECONCILE_MORE : RECONCILE_WAIT;
+}

@@ -1,0 +1,149 @@
+#include "reconcile/measure_sums.h"
+
+#include "core/limits.h"
+#include "reconcile/sum.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+static int compare_texts(struct text a, struct text b)
+{
+    size_t size = a.size < b.size ? a.size : b.size;
+    int order = size == 0 ? 0 : memcmp(a.data, b.data, size);
+    return order != 0 ? order : (a.size > b.size) - (a.size < b.size);
+}
+
+static int compare_entries(const void *left, const void *right)
+{
+    const struct entry *a = left, *b = right;
+    int order = compare_texts(a->message_id, b->message_id);
+    return order != 0 ? order
+                      : (a->deducted_at_us > b->deducted_at_us) - (a->deducted_at_us < b->deducted_at_us);
+}
+
+void measure_sort_entries(struct measure *measure)
+{
+    size_t kept = 0;
+    if (measure->count > 1)
+        qsort(measure->entries, measure->count, sizeof *measure->entries, compare_entries);
+    for (size_t i = 0; i < measure->count; i++) {
+        if (kept > 0 && compare_entries(&measure->entries[kept - 1], &measure->entries[i]) == 0) continue;
+        measure->entries[kept++] = measure->entries[i];
+    }
+    measure->count = kept;
+}
+
+static int compare_credits(const void *left, const void *right)
+{
+    const struct measured_credit *a = left, *b = right;
+    return compare_texts(a->credit_id, b->credit_id);
+}
+
+void measure_sort_credits(struct measure *measure)
+{
+    size_t kept = 0;
+    if (measure->credit_count > 1)
+        qsort(measure->credits, measure->credit_count, sizeof *measure->credits, compare_credits);
+    for (size_t i = 0; i < measure->credit_count; i++) {
+        if (kept > 0 && compare_credits(&measure->credits[kept - 1], &measure->credits[i]) == 0) continue;
+        measure->credits[kept++] = measure->credits[i];
+    }
+    measure->credit_count = kept;
+    measure->credits_in_redis = kept;
+}
+
+struct measured_credit *measure_find_credit(struct measure *measure, struct text credit_id)
+{
+    struct measured_credit wanted = {.credit_id = credit_id};
+    if (measure->credits_in_redis == 0) return NULL;
+    return bsearch(&wanted, measure->credits, measure->credits_in_redis, sizeof wanted, compare_credits);
+}
+
+void measure_judge_entry(const struct measure *measure, struct entry *entry,
+                         const struct ledger_deduction *row)
+{
+    entry->fate = ENTRY_UNDECIDED;
+    if (!row->found || row->sequence > measure->tally->sequence) return;
+    entry->row_state = row->state;
+    entry->booked_at_us = row->booked_at_us;
+    entry->row_deducted_at_us = row->deducted_at_us;
+    bool is_own = text_equal(row->budget_id, measure->budget_id) &&
+                  (row->deducted_at_us == entry->deducted_at_us ||
+                   (row->deducted_at_us == 0 && row->amount == entry->amount));
+    if (!is_own)
+        entry->fate = ENTRY_EXTRA;
+    else
+        entry->fate = row->state == DEDUCTION_SETTLED ? ENTRY_UNCLEARED : ENTRY_REFUND;
+}
+
+static void sum_entries(const struct measure *measure, struct reckoning *reckoning)
+{
+    for (size_t i = 0; i < measure->count; i++) {
+        const struct entry *entry = &measure->entries[i];
+        switch (entry->fate) {
+        case ENTRY_UNDECIDED: sum_add(&reckoning->undecided, entry->amount); break;
+        case ENTRY_REFUND:
+        case ENTRY_EXTRA: sum_add(&reckoning->refundable, entry->amount); break;
+        case ENTRY_UNCLEARED:
+            /* One whose row has no token is among the rows without token already. */
+            if (entry->row_deducted_at_us != 0) sum_add(&reckoning->uncleared, entry->amount);
+            break;
+        }
+    }
+}
+
+static void sum_credits(struct measure *measure, struct reckoning *reckoning)
+{
+    bool was_told = false;
+    measure->credits_lost = 0;
+    measure->credits_unknown = 0;
+    for (size_t i = 0; i < measure->credit_count; i++) {
+        const struct measured_credit *credit = &measure->credits[i];
+        int64_t amount = credit->amount == TOTAL_UNLIMITED ? 0 : credit->amount;
+        sum_add(&reckoning->credits_booked, amount);
+        if (credit->in_redis) sum_add(&reckoning->credits, amount);
+        if (!credit->in_ledger) sum_add(&measure->credits_unknown, amount);
+        if (!credit->in_redis && credit->applied) sum_add(&measure->credits_lost, amount);
+        was_told = was_told || credit->applied;
+    }
+    const struct tally_sums *sums = &measure->tally->sums[measure->budget];
+    measure->is_new =
+        measure->first.left == STOCK_LEFT_NONE && !measure->first.has_meta && !was_told && sums->settled == 0;
+    measure->wrong_kind = measure->first.left != STOCK_LEFT_NONE &&
+                          measure->limited == (measure->first.left == TOTAL_UNLIMITED);
+}
+
+void measure_reckon(struct measure *measure)
+{
+    const struct stock_audit *first = &measure->first;
+    const struct tally_sums *sums = &measure->tally->sums[measure->budget];
+    measure->reckoning = (struct reckoning){
+        .limited = measure->limited,
+        .has_key = first->left != STOCK_LEFT_NONE,
+        .left = first->left == STOCK_LEFT_NONE ? 0 : first->left,
+        .credited = first->credited,
+        .deducted = first->deducted,
+        .settled = first->settled,
+        .released = first->released,
+        .settled_still = first->settled == measure->second.settled,
+        .rows_settled = sums->settled - measure->tally->after_cut,
+        .rows_untracked = sums->untracked,
+        .untracked = sums->has_untracked,
+    };
+    sum_entries(measure, &measure->reckoning);
+    sum_credits(measure, &measure->reckoning);
+    reckoning_compute(&measure->reckoning, &measure->result);
+}
+
+bool measure_found(const struct measure *measure)
+{
+    if (measure->is_new) return false;
+    return !measure->result.well || measure->wrong_kind || measure->credits_lost > 0 ||
+           measure->credits_unknown > 0;
+}
+
+bool measure_same_result(const struct reckoning_result *a, const struct reckoning_result *b)
+{
+    return a->ledger_behind == b->ledger_behind && a->drift == b->drift && a->credited == b->credited &&
+           a->deducted == b->deducted && a->settled == b->settled && a->well == b->well;
+}

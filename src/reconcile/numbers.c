@@ -1,0 +1,330 @@
+/* What a measurement says of a budget's numbers: findings, and their repair. */
+#include "reconcile/reconcile_state.h"
+
+#include "base/failpoint.h"
+#include "base/memory.h"
+#include "core/limits.h"
+
+static bool key_is_missing(const struct measure *measure)
+{
+    return measure->first.left == STOCK_LEFT_NONE;
+}
+
+/* Raising the stock by what Redis deducted for nobody, or making it anew, is right only once no message from
+ * before the cut can still be booked. */
+static bool repair_raises(const struct measure *measure)
+{
+    const struct reckoning_result *result = &measure->result;
+    return key_is_missing(measure) || (result->unknown_deducted && result->left > 0);
+}
+
+static void keep_sight(struct reconcile *reconcile)
+{
+    const struct stock_audit *second = &reconcile->measure.second;
+    reconcile->sights[reconcile->sight_count++] = (struct stock_sight){
+        .budget_id = present_budget(reconcile)->id,
+        .server = reconcile->server[0] == '\0' ? TEXT_NONE : text_of(reconcile->server),
+        .credited = second->credited,
+        .deducted = second->deducted,
+        .settled = second->settled,
+        .released = second->released,
+    };
+}
+
+/* Goes on to the budget's entries. Only where the numbers are right may anything be voided: after a failover
+ * or a restored ledger, what looks like an orphan may be something that one of the two forgot. */
+static enum reconcile_progress conclude(struct reconcile *reconcile, bool right)
+{
+    const struct measure *measure = &reconcile->measure;
+    if (measure->proven && measure->reckoning.untracked) {
+        reconcile_report(reconcile,
+                         &(struct finding){
+                             .kind = FINDING_UNTRACKED,
+                             .budget_id = present_budget(reconcile)->id,
+                             .expected = FINDING_NUMBER_NONE,
+                             .actual = FINDING_NUMBER_NONE,
+                             .amount = measure->reckoning.rows_untracked,
+                             .detail = "booked without a token: what Redis says of them cannot be proven",
+                         });
+    }
+    if (right && !measure->is_new) keep_sight(reconcile);
+    ripen_collect(reconcile);
+    reconcile->orphans.at = 0;
+    reconcile->orphans.count = 0;
+    reconcile->orphans.step = ORPHAN_CHOOSE;
+    reconcile->orphans.allowed = right;
+    reconcile->stage = STAGE_ORPHANS;
+    return RECONCILE_MORE;
+}
+
+/* Redis has numbers that are older than what was seen of it, or is another process than then. */
+static enum status say_whether_redis_went_back(struct reconcile *reconcile, struct error *error)
+{
+    const struct audited_budget *budget = present_budget(reconcile);
+    const struct stock_audit *now = &reconcile->measure.second;
+    struct stock_sight sight;
+    enum status status =
+        ledger_sights_read(reconcile->options.ledger, &budget->id, 1, &reconcile->slice, &sight, error);
+    if (status != STATUS_OK || !text_is_present(sight.budget_id)) return status;
+    bool back = now->credited < sight.credited || now->deducted < sight.deducted ||
+                now->settled < sight.settled || now->released < sight.released;
+    bool replaced = text_is_present(sight.server) && reconcile->server[0] != '\0' &&
+                    !text_equal_string(sight.server, reconcile->server);
+    if (back || replaced) {
+        reconcile_say(
+            reconcile,
+            "budget " TEXT_FORMAT ": Redis %s since the last look; no orphan of it is voided until its "
+            "numbers are right",
+            TEXT_ARGUMENTS(budget->id),
+            back ? "forgot something (a failover, an older dump, a lost key)" : "was restarted or replaced");
+    }
+    return STATUS_OK;
+}
+
+static const char *numbers_text(struct reconcile *reconcile, int64_t left, const struct stock_audit *audit,
+                                const struct reckoning_result *change)
+{
+    int sign = change == NULL ? 0 : 1;
+    static const struct reckoning_result none;
+    if (change == NULL) change = &none;
+    return arena_format(&reconcile->slice, "left=%lld credited=%lld deducted=%lld settled=%lld released=%lld",
+                        (long long)left, (long long)(audit->credited + sign * change->credited),
+                        (long long)(audit->deducted + sign * change->deducted),
+                        (long long)(audit->settled + sign * change->settled), (long long)audit->released);
+}
+
+static void add_lost_credits(struct reconcile *reconcile, struct stock_amendment *amendment)
+{
+    const struct measure *measure = &reconcile->measure;
+    struct stock_credit_entry *credits =
+        arena_alloc(&reconcile->slice, (measure->credit_count + 1) * sizeof *credits);
+    for (size_t i = 0; i < measure->credit_count; i++) {
+        const struct measured_credit *credit = &measure->credits[i];
+        if (credit->in_redis) continue;
+        credits[amendment->credit_count++] =
+            (struct stock_credit_entry){.credit_id = credit->credit_id, .amount = credit->amount};
+    }
+    amendment->credits = credits;
+}
+
+/* Journal, Redis, journal: the entry's number makes the change happen once, whatever dies in between. */
+static enum status amend(struct reconcile *reconcile, bool *amended, struct error *error)
+{
+    const struct measure *measure = &reconcile->measure;
+    const struct reckoning_result *result = &measure->result;
+    const struct audited_budget *budget = present_budget(reconcile);
+    bool missing = key_is_missing(measure);
+    int64_t before = missing ? 0 : measure->first.left;
+    int64_t after = missing ? result->left_expected : before + result->left;
+    struct intervention repair = {
+        .kind = INTERVENTION_REPAIR,
+        .actor = reconcile->options.actor,
+        .budget_id = budget->id,
+        .subject = missing ? TEXT_LITERAL("missing-key") : TEXT_LITERAL("left-drift"),
+        .before = text_of(missing ? "no key" : numbers_text(reconcile, before, &measure->first, NULL)),
+        .after = text_of(numbers_text(reconcile, after, &measure->first, result)),
+        .amount = missing ? result->left_expected : result->left,
+    };
+    enum status status = ledger_interventions_begin(reconcile->options.ledger, &repair, 1, error);
+    if (status != STATUS_OK) return status;
+    FAILPOINT("reconcile.journal-begun");
+    struct stock_amendment amendment = {
+        .budget_id = budget->id,
+        .id = repair.sequence,
+        .left = missing ? 0 : result->left,
+        .credited = result->credited,
+        .deducted = result->deducted,
+        .settled = result->settled,
+        .restore = !missing          ? STOCK_RESTORE_NONE
+                   : budget->limited ? STOCK_RESTORE_LIMITED
+                                     : STOCK_RESTORE_UNLIMITED,
+        .state = budget->state,
+    };
+    if (missing) add_lost_credits(reconcile, &amendment);
+    status = stock_amend(reconcile->options.stock, &amendment, 1, error);
+    if (status == STATUS_OK) status = amendment.status;
+    if (status != STATUS_OK && status != STATUS_REFUSED) return status;
+    FAILPOINT("reconcile.amended");
+    *amended = status == STATUS_OK;
+    repair.state = *amended ? INTERVENTION_DONE : INTERVENTION_ABANDONED;
+    if (!*amended)
+        reconcile_say(reconcile, "budget " TEXT_FORMAT ": Redis refuses the repair: %s",
+                      TEXT_ARGUMENTS(budget->id), error->text);
+    return ledger_interventions_end(reconcile->options.ledger, &repair, 1, error);
+}
+
+/* What the restore wrote into Redis's credits is applied. */
+static enum status mark_credits(struct reconcile *reconcile, struct error *error)
+{
+    const struct measure *measure = &reconcile->measure;
+    for (size_t i = 0; i < measure->credit_count; i++) {
+        const struct measured_credit *credit = &measure->credits[i];
+        if (!credit->in_ledger || credit->applied) continue;
+        enum status status = ledger_credit_mark(reconcile->options.ledger, present_budget(reconcile)->id,
+                                                credit->credit_id, error);
+        if (status != STATUS_OK) return status;
+    }
+    return STATUS_OK;
+}
+
+/* A credit that Redis had, and forgot. */
+static enum status report_lost_credits(struct reconcile *reconcile, bool *mended_all, struct error *error)
+{
+    struct audited_budget *budget = present_budget(reconcile);
+    const struct measure *measure = &reconcile->measure;
+    for (size_t i = 0; i < measure->credit_count; i++) {
+        const struct measured_credit *lost = &measure->credits[i];
+        if (lost->in_redis || !lost->applied) continue;
+        struct finding finding = {.kind = FINDING_CREDIT_DUE,
+                                  .budget_id = budget->id,
+                                  .credit_id = lost->credit_id,
+                                  .expected = FINDING_NUMBER_NONE,
+                                  .actual = FINDING_NUMBER_NONE,
+                                  .amount = lost->amount,
+                                  .detail = "it was applied, and Redis forgot it"};
+        if (reconcile_allows(reconcile, budget, lost->amount)) {
+            struct intervention repair = {.kind = INTERVENTION_REPAIR,
+                                          .state =
+                                              INTERVENTION_DONE, /* the credit's id makes it happen once */
+                                          .actor = reconcile->options.actor,
+                                          .budget_id = budget->id,
+                                          .subject = TEXT_LITERAL("credit-due"),
+                                          .before = TEXT_LITERAL("forgotten"),
+                                          .after = lost->credit_id,
+                                          .amount = lost->amount};
+            struct stock_credit credit = {
+                .budget_id = budget->id, .credit_id = lost->credit_id, .amount = lost->amount};
+            enum status status = ledger_interventions_begin(reconcile->options.ledger, &repair, 1, error);
+            if (status == STATUS_OK) status = stock_credit(reconcile->options.stock, &credit, 1, error);
+            if (status != STATUS_OK) return status;
+            finding.mended = credit.status == STATUS_OK;
+        }
+        *mended_all = *mended_all && finding.mended;
+        reconcile_report(reconcile, &finding);
+    }
+    return STATUS_OK;
+}
+
+static void report_ledger_behind(struct reconcile *reconcile)
+{
+    const struct measure *measure = &reconcile->measure;
+    const struct reckoning *reckoning = &measure->reckoning;
+    struct finding finding = {.kind = FINDING_LEDGER_BEHIND, .budget_id = present_budget(reconcile)->id};
+    if (measure->result.ledger_behind > 0) {
+        finding.expected = reckoning->settled;
+        finding.actual = reckoning->settled - measure->result.ledger_behind;
+        finding.amount = measure->result.ledger_behind;
+        finding.detail =
+            "Redis saw this much more booked than the ledger holds: was the ledger restored from a "
+            "backup? Stop selling, and restore what it lost; no repair is right here";
+        reconcile_report(reconcile, &finding);
+    }
+    for (size_t i = 0; i < measure->credits_in_redis; i++) {
+        const struct measured_credit *credit = &measure->credits[i];
+        if (credit->in_ledger) continue;
+        finding.credit_id = credit->credit_id;
+        finding.expected = FINDING_NUMBER_NONE;
+        finding.actual = FINDING_NUMBER_NONE;
+        finding.amount = credit->amount;
+        finding.detail =
+            "Redis has a credit that the ledger does not: was the ledger restored from a backup?";
+        reconcile_report(reconcile, &finding);
+    }
+}
+
+/* The finding on the budget's own numbers, if they are wrong. */
+static bool numbers_finding(const struct reconcile *reconcile, struct finding *finding)
+{
+    const struct measure *measure = &reconcile->measure;
+    const struct reckoning_result *result = &measure->result;
+    bool missing = key_is_missing(measure);
+    *finding = (struct finding){
+        .kind = missing ? FINDING_MISSING_KEY : FINDING_LEFT_DRIFT,
+        .budget_id = reconcile->budgets[reconcile->budget].id,
+        .expected = measure->limited ? result->left_expected : TOTAL_UNLIMITED,
+        .actual = missing ? FINDING_NUMBER_NONE : measure->first.left,
+        .amount = missing ? (measure->limited ? result->left_expected : 0) : result->drift,
+    };
+    if (measure->wrong_kind) {
+        finding->amount = 0;
+        finding->detail =
+            "unlimited on one side and limited on the other: delete the stock key in Redis, and the "
+            "next repair makes it anew";
+    } else if (missing) {
+        finding->detail =
+            "rebuilt from the ledger and the entries that are left; a deduction whose entry was lost "
+            "and whose message never came cannot be known";
+    } else if (result->drift == 0) {
+        finding->detail = "the stock is right, a running total beside it is not";
+    }
+    return missing || measure->wrong_kind || result->drift != 0 || result->credited != 0 ||
+           result->deducted != 0 || result->settled != 0;
+}
+
+static enum reconcile_progress report_numbers(struct reconcile *reconcile, bool past, struct error *error)
+{
+    struct measure *measure = &reconcile->measure;
+    struct audited_budget *budget = present_budget(reconcile);
+    struct finding finding;
+    bool mended_all = true, amended = false;
+    report_ledger_behind(reconcile);
+    bool wrong = numbers_finding(reconcile, &finding);
+    bool may = wrong && !measure->wrong_kind && measure->result.left_expected >= 0;
+    may = may || (wrong && !key_is_missing(measure) && !measure->wrong_kind); /* as far as to nothing */
+    if (may && repair_raises(measure) && !past) {
+        may = false;
+        finding.detail =
+            "not repaired while the queue may hold deductions of it: run again once they are booked";
+    }
+    int64_t change = key_is_missing(measure) ? finding.amount : measure->result.left;
+    enum status status = STATUS_OK;
+    if (may && reconcile_allows(reconcile, budget, change)) {
+        status = amend(reconcile, &amended, error);
+        if (status == STATUS_OK && amended && key_is_missing(measure))
+            status = mark_credits(reconcile, error);
+    }
+    if (status != STATUS_OK) return reconcile_fail(reconcile, status);
+    if (wrong) {
+        finding.mended = amended && (key_is_missing(measure) || measure->result.left_expected >= 0);
+        mended_all = finding.mended;
+        reconcile_report(reconcile, &finding);
+    }
+    if (!key_is_missing(measure)) status = report_lost_credits(reconcile, &mended_all, error);
+    if (status != STATUS_OK) return reconcile_fail(reconcile, status);
+    bool behind = measure->result.ledger_behind > 0 || measure->credits_unknown > 0;
+    if (!mended_all || behind) return conclude(reconcile, false);
+    reconcile->measured_again = true; /* the caller measures once more: are they right now? */
+    return RECONCILE_MORE;
+}
+
+enum reconcile_progress stage_numbers(struct reconcile *reconcile, struct error *error)
+{
+    struct measure *measure = &reconcile->measure;
+    const struct audited_budget *budget = present_budget(reconcile);
+    if (!measure->proven) {
+        reconcile->summary.unproven++;
+        reconcile->summary.complete = false;
+        reconcile_say(reconcile,
+                      "budget " TEXT_FORMAT
+                      ": its refunds and credits never paused for as long as it took to read "
+                      "it; nothing is said of it this time",
+                      TEXT_ARGUMENTS(budget->id));
+        return conclude(reconcile, false);
+    }
+    bool gone = key_is_missing(measure) && budget->state == BUDGET_DELETED;
+    if (!measure_found(measure) || gone) return conclude(reconcile, !gone);
+    if (reconcile->measured_again) {
+        reconcile_say(reconcile,
+                      "budget " TEXT_FORMAT ": it changed while it was repaired; the next run looks again",
+                      TEXT_ARGUMENTS(budget->id));
+        return conclude(reconcile, false);
+    }
+    enum queue_answer past = QUEUE_NOT_PAST;
+    if (reconcile->options.repair && repair_raises(measure)) {
+        past = queue_is_past(reconcile, measure->second.now_us, false);
+        if (past == QUEUE_WAIT) return RECONCILE_WAIT;
+    }
+    enum status status = say_whether_redis_went_back(reconcile, error);
+    if (status != STATUS_OK) return reconcile_fail(reconcile, status);
+    return report_numbers(reconcile, past == QUEUE_PAST, error);
+}

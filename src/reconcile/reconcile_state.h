@@ -1,0 +1,156 @@
+/* What the stages of a run share among themselves.
+ *
+ *  LOCK -> RECOVER -> BUDGETS -> DEBTS -> BASE -> (MEASURE -> NUMBERS -> ORPHANS) for each budget -> RIPEN ->
+ * RECORD
+ *
+ * A stage returns RECONCILE_MORE after each piece, and moves `stage` on when it is done. */
+#ifndef BURSAR_RECONCILE_RECONCILE_STATE_H
+#define BURSAR_RECONCILE_RECONCILE_STATE_H
+
+#include "reconcile/measure.h"
+#include "reconcile/reconcile.h"
+
+#define REPAIR_SLICE 250 /* items of one repair: a transaction and a pipeline */
+
+/* A difference that traffic makes too counts once it has lasted this long. */
+#define RIPE_AFTER_US INT64_C(5000000)
+
+enum stage {
+    STAGE_LOCK,
+    STAGE_RECOVER,
+    STAGE_BUDGETS,
+    STAGE_DEBTS,
+    STAGE_BASE,
+    STAGE_MEASURE,
+    STAGE_NUMBERS,
+    STAGE_ORPHANS,
+    STAGE_RIPEN,
+    STAGE_RECORD,
+    STAGE_DONE,
+};
+
+struct audited_budget {
+    struct text id; /* in the run's arena */
+    enum budget_state state;
+    bool limited;
+    bool stopped;  /* a repair would have gone beyond repair_max: no more repairs of it */
+    int64_t spent; /* units of stock that repairs changed */
+};
+
+/* An entry that its row has decided and that is still pending: a moment's work of the worker, or a finding.
+ */
+struct ripening {
+    size_t budget;
+    struct text message_id; /* in the list's arena */
+    int64_t amount, deducted_at_us;
+    int64_t ripe_at_us; /* monotonic */
+    bool settled;       /* to be cleared; otherwise to be given back */
+    enum deduction_state row_state;
+};
+
+struct ripening_list {
+    struct ripening *items; /* owned */
+    size_t count, capacity;
+    size_t at; /* the present round has come so far; what stays is kept before `kept` */
+    size_t kept;
+    struct arena arena;
+};
+
+/* What was owed when the run began. */
+struct debts_seen {
+    struct debt *items; /* owned */
+    size_t count, capacity;
+    struct debt_cursor cursor;
+    int64_t seen_at_us; /* monotonic */
+    size_t at;          /* of the second look */
+    struct debt_cursor second;
+};
+
+/* Whether a message that was published before an instant can still be in the queue. */
+enum queue_answer { QUEUE_PAST, QUEUE_NOT_PAST, QUEUE_WAIT };
+
+struct queue_watch {
+    bool failed; /* the broker did not answer */
+    bool looked;
+    struct queue_look look;
+    int64_t looked_at_us;     /* monotonic */
+    int64_t empty_since_us;   /* monotonic; of an unbroken row of empty looks; 0: not empty */
+    int64_t waiting_since_us; /* monotonic; 0: nobody waits */
+};
+
+struct orphans {
+    size_t at; /* among the measure's entries */
+    size_t count;
+    size_t *chosen; /* owned; REPAIR_SLICE indices */
+    bool allowed;   /* the budget's numbers are right, so that voids may be made */
+    bool strict;    /* only an empty queue proves that one is none */
+    enum orphan_step {
+        ORPHAN_CHOOSE,
+        ORPHAN_QUEUE,
+        ORPHAN_PARKED,
+        ORPHAN_DEAD_LETTERS,
+        ORPHAN_ROW,
+        ORPHAN_END
+    } step;
+};
+
+struct reconcile {
+    struct reconcile_options options;
+    struct reconcile_summary summary;
+    enum stage stage;
+    int64_t wait_until_us;
+    int64_t started_at_us; /* Unix time */
+    char server[STOCK_SERVER_SIZE_MAX];
+
+    struct audited_budget *budgets;               /* owned */
+    size_t budget_count, budget_capacity, budget; /* the present one */
+    struct tally tally;
+    struct measure measure;
+    bool measured_again; /* after a repair of the numbers */
+    struct debts_seen debts;
+    struct queue_watch queue;
+    struct orphans orphans;
+    struct ripening_list ripening;
+    struct stock_sight *sights; /* owned; of proven budgets */
+    size_t sight_count;
+
+    struct arena arena; /* of the run */
+    struct arena slice; /* of one step */
+};
+
+static inline struct audited_budget *present_budget(struct reconcile *reconcile)
+{
+    return &reconcile->budgets[reconcile->budget];
+}
+
+/* Notes how it failed. */
+enum reconcile_progress reconcile_fail(struct reconcile *reconcile, enum status status);
+
+/* Counts a finding and hands it out. */
+void reconcile_report(struct reconcile *reconcile, const struct finding *finding);
+
+void reconcile_say(struct reconcile *reconcile, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* True when a repair that changes the budget's stock by `amount` is allowed; it is then counted. */
+bool reconcile_allows(struct reconcile *reconcile, struct audited_budget *budget, int64_t amount);
+
+/* The stages, each in the file of its subject. */
+enum reconcile_progress stage_recover(struct reconcile *reconcile, struct error *error); /* recover.c */
+enum reconcile_progress stage_debts(struct reconcile *reconcile, struct error *error);   /* debts.c */
+enum reconcile_progress stage_numbers(struct reconcile *reconcile, struct error *error); /* numbers.c */
+enum reconcile_progress stage_orphans(struct reconcile *reconcile, struct error *error); /* orphans.c */
+enum reconcile_progress stage_ripen(struct reconcile *reconcile, struct error *error);   /* ripen.c */
+
+/* debts.c: reports what was owed at the first look and is owed still. */
+enum reconcile_progress debts_second_look(struct reconcile *reconcile, bool *done, struct error *error);
+
+/* ripen.c: what the present measure found decided and still pending goes onto the list. */
+void ripen_collect(struct reconcile *reconcile);
+
+/* queue.c: whether every message that was published up to `token_us` (Redis's time), and a while after, is
+ * out of the queue and out of the worker's hands. `strict`: only an empty queue proves it. QUEUE_WAIT: ask
+ * again at wait_until_us. */
+enum queue_answer queue_is_past(struct reconcile *reconcile, int64_t token_us, bool strict);
+
+#endif

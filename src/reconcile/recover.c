@@ -1,0 +1,51 @@
+/* What a run that was killed between its journal and Redis left open is closed: what Redis has is done, what
+ * it has not is abandoned, and is found anew. */
+#include "reconcile/reconcile_state.h"
+
+static enum status resolve_numbers(struct reconcile *reconcile, struct intervention *open,
+                                   struct error *error)
+{
+    struct stock_audit audit = {.budget_id = open->budget_id};
+    enum status status = stock_audit(reconcile->options.stock, &audit, 1, error);
+    if (status == STATUS_OK) status = audit.status;
+    if (status != STATUS_OK) return status;
+    open->state = audit.amended >= open->sequence ? INTERVENTION_DONE : INTERVENTION_ABANDONED;
+    return STATUS_OK;
+}
+
+static enum status resolve_entry(struct reconcile *reconcile, struct intervention *open, struct error *error)
+{
+    struct stock_query query = {.budget_id = open->budget_id, .message_id = open->message_id};
+    enum status status = stock_query(reconcile->options.stock, &query, 1, error);
+    if (status == STATUS_OK) status = query.status;
+    if (status != STATUS_OK) return status;
+    open->state = query.state == PENDING_PENDING ? INTERVENTION_ABANDONED : INTERVENTION_DONE;
+    return STATUS_OK;
+}
+
+enum reconcile_progress stage_recover(struct reconcile *reconcile, struct error *error)
+{
+    if (!reconcile->options.repair) { /* writes nothing */
+        reconcile->stage = STAGE_BUDGETS;
+        return RECONCILE_MORE;
+    }
+    struct intervention *open = arena_alloc(&reconcile->slice, REPAIR_SLICE * sizeof *open);
+    size_t count = 0;
+    enum status status = ledger_interventions_open(reconcile->options.ledger, INTERVENTION_REPAIR,
+                                                   &reconcile->slice, open, REPAIR_SLICE, &count, error);
+    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+        bool is_entry = text_is_present(open[i].message_id);
+        status = is_entry ? resolve_entry(reconcile, &open[i], error)
+                          : resolve_numbers(reconcile, &open[i], error);
+        /* Redis refuses what was spoilt since; the repair cannot be told any more, and is not repeated. */
+        if (status == STATUS_REFUSED) {
+            open[i].state = INTERVENTION_ABANDONED;
+            status = STATUS_OK;
+        }
+    }
+    if (status == STATUS_OK && count > 0)
+        status = ledger_interventions_end(reconcile->options.ledger, open, count, error);
+    if (status != STATUS_OK) return reconcile_fail(reconcile, status);
+    if (count < REPAIR_SLICE) reconcile->stage = STAGE_BUDGETS;
+    return RECONCILE_MORE;
+}

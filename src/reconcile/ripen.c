@@ -1,0 +1,178 @@
+/* Entries whose row is booked and that are still pending. The worker clears them within moments of the
+ * booking, so only what stays for a while is a finding. */
+#include "reconcile/reconcile_state.h"
+
+#include "base/failpoint.h"
+#include "base/memory.h"
+
+#define RIPENING_MAX 200000 /* a full list is worked off before the next budget */
+#define ROUND_US     INT64_C(200000)
+
+static void collect_entry(struct reconcile *reconcile, const struct entry *entry, int64_t wall_us,
+                          int64_t now_us)
+{
+    struct ripening_list *list = &reconcile->ripening;
+    if (list->count == list->capacity) {
+        list->capacity = list->capacity == 0 ? 256 : list->capacity * 2;
+        list->items = memory_resize(list->items, list->capacity, sizeof *list->items);
+    }
+    int64_t age_us = wall_us - entry->booked_at_us;
+    if (age_us < 0) age_us = 0; /* a clock that went back */
+    if (age_us > RIPE_AFTER_US) age_us = RIPE_AFTER_US;
+    list->items[list->count++] = (struct ripening){
+        .budget = reconcile->budget,
+        .message_id = arena_copy(&list->arena, entry->message_id),
+        .amount = entry->amount,
+        .deducted_at_us = entry->deducted_at_us,
+        .ripe_at_us = now_us + RIPE_AFTER_US - age_us,
+        .settled = entry->fate == ENTRY_UNCLEARED,
+        .row_state = entry->row_state,
+    };
+}
+
+void ripen_collect(struct reconcile *reconcile)
+{
+    const struct measure *measure = &reconcile->measure;
+    int64_t wall_us = clock_wall_us(reconcile->options.clock);
+    int64_t now_us = clock_monotonic_us(reconcile->options.clock);
+    if (!measure->proven) return;
+    for (size_t i = 0; i < measure->count; i++) {
+        const struct entry *entry = &measure->entries[i];
+        if (entry->fate != ENTRY_UNCLEARED && entry->fate != ENTRY_REFUND) continue;
+        if (reconcile->ripening.count == RIPENING_MAX) {
+            reconcile_say(reconcile,
+                          "more than %d entries wait to be cleared; the next run looks at the others",
+                          RIPENING_MAX);
+            reconcile->summary.complete = false;
+            return;
+        }
+        collect_entry(reconcile, entry, wall_us, now_us);
+    }
+}
+
+/* Whether it is a debt that the second look at the debts reports. */
+static bool is_known_debt(const struct reconcile *reconcile, const struct ripening *item)
+{
+    if (item->settled) return false;
+    for (size_t i = 0; i < reconcile->debts.count; i++) {
+        const struct debt *debt = &reconcile->debts.items[i];
+        if (debt->kind == DEBT_REFUND && text_equal(debt->id, item->message_id)) return true;
+    }
+    return false;
+}
+
+static enum status clear(struct reconcile *reconcile, const struct ripening *item, struct error *error)
+{
+    struct stock_settlement settlement = {.budget_id = reconcile->budgets[item->budget].id,
+                                          .message_id = item->message_id,
+                                          .deducted_at_us = item->deducted_at_us};
+    return stock_settle(reconcile->options.stock, &settlement, 1, NULL, error);
+}
+
+static enum status give_back(struct reconcile *reconcile, const struct ripening *item, struct error *error)
+{
+    struct stock_release release = {
+        .budget_id = reconcile->budgets[item->budget].id,
+        .message_id = item->message_id,
+        .deducted_at_us = item->deducted_at_us,
+        .amount = item->amount,
+        .outcome = item->row_state == DEDUCTION_VOIDED ? RELEASE_VOIDED : RELEASE_REJECTED,
+    };
+    enum status status = stock_release(reconcile->options.stock, &release, 1, error);
+    if (status == STATUS_OK) status = release.status;
+    if (status != STATUS_OK) return status;
+    struct debt paid = {.kind = DEBT_REFUND, .id = item->message_id, .paid = true};
+    return ledger_debts_mark(reconcile->options.ledger, &paid, 1, error);
+}
+
+static enum status repair_entry(struct reconcile *reconcile, const struct ripening *item, bool *mended,
+                                struct error *error)
+{
+    struct intervention repair = {
+        .kind = INTERVENTION_REPAIR,
+        .actor = reconcile->options.actor,
+        .budget_id = reconcile->budgets[item->budget].id,
+        .message_id = item->message_id,
+        .subject = item->settled ? TEXT_LITERAL("uncleared") : TEXT_LITERAL("refund-due"),
+        .before = TEXT_LITERAL("pending"),
+        .after = item->settled ? TEXT_LITERAL("settled") : TEXT_LITERAL("given back"),
+        .amount = item->settled ? 0 : item->amount,
+    };
+    enum status status = ledger_interventions_begin(reconcile->options.ledger, &repair, 1, error);
+    if (status != STATUS_OK) return status;
+    FAILPOINT("reconcile.entry-begun");
+    status = item->settled ? clear(reconcile, item, error) : give_back(reconcile, item, error);
+    if (status != STATUS_OK && status != STATUS_REFUSED) return status;
+    FAILPOINT("reconcile.entry-repaired");
+    *mended = status == STATUS_OK;
+    repair.state = *mended ? INTERVENTION_DONE : INTERVENTION_ABANDONED;
+    if (!*mended) reconcile_say(reconcile, "%s", error->text);
+    return ledger_interventions_end(reconcile->options.ledger, &repair, 1, error);
+}
+
+static enum status report_entry(struct reconcile *reconcile, const struct ripening *item, struct error *error)
+{
+    struct audited_budget *budget = &reconcile->budgets[item->budget];
+    bool mended = false;
+    if (reconcile_allows(reconcile, budget, item->settled ? 0 : item->amount)) {
+        enum status status = repair_entry(reconcile, item, &mended, error);
+        if (status != STATUS_OK) return status;
+    }
+    reconcile_report(reconcile, &(struct finding){
+                                    .kind = item->settled ? FINDING_UNCLEARED : FINDING_REFUND_DUE,
+                                    .budget_id = budget->id,
+                                    .message_id = item->message_id,
+                                    .expected = FINDING_NUMBER_NONE,
+                                    .actual = FINDING_NUMBER_NONE,
+                                    .amount = item->amount,
+                                    .mended = mended,
+                                });
+    return STATUS_OK;
+}
+
+/* One slice of a round over the list: what is not pending any more is dropped, what is and is ripe is
+ * reported, the rest is kept for the next round. */
+static enum status ripen_slice(struct reconcile *reconcile, struct error *error)
+{
+    struct ripening_list *list = &reconcile->ripening;
+    size_t count = list->count - list->at < REPAIR_SLICE ? list->count - list->at : REPAIR_SLICE;
+    struct ripening *items = &list->items[list->at];
+    struct stock_query *queries = arena_alloc(&reconcile->slice, (count + 1) * sizeof *queries);
+    for (size_t i = 0; i < count; i++) {
+        queries[i] = (struct stock_query){.budget_id = reconcile->budgets[items[i].budget].id,
+                                          .message_id = items[i].message_id};
+    }
+    enum status status = stock_query(reconcile->options.stock, queries, count, error);
+    int64_t now_us = clock_monotonic_us(reconcile->options.clock);
+    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+        bool still = queries[i].status == STATUS_OK && queries[i].state == PENDING_PENDING &&
+                     queries[i].deducted_at_us == items[i].deducted_at_us;
+        if (!still) continue;
+        if (now_us < items[i].ripe_at_us)
+            list->items[list->kept++] = items[i];
+        else if (!is_known_debt(reconcile, &items[i]))
+            status = report_entry(reconcile, &items[i], error);
+    }
+    list->at += count;
+    return status;
+}
+
+enum reconcile_progress stage_ripen(struct reconcile *reconcile, struct error *error)
+{
+    struct ripening_list *list = &reconcile->ripening;
+    if (list->at < list->count) {
+        enum status status = ripen_slice(reconcile, error);
+        return status == STATUS_OK ? RECONCILE_MORE : reconcile_fail(reconcile, status);
+    }
+    list->count = list->kept;
+    list->at = 0;
+    list->kept = 0;
+    if (list->count > 0) {
+        reconcile->wait_until_us = clock_monotonic_us(reconcile->options.clock) + ROUND_US;
+        return RECONCILE_WAIT;
+    }
+    bool done = false;
+    enum reconcile_progress progress = debts_second_look(reconcile, &done, error);
+    if (done) reconcile->stage = STAGE_RECORD;
+    return progress;
+}

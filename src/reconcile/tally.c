@@ -1,0 +1,122 @@
+#include "reconcile/tally.h"
+
+#include "base/memory.h"
+#include "reconcile/sum.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+/* FNV-1a: the ids are the operator's own, nobody gains from making them collide. */
+static uint64_t hash_of(struct text text)
+{
+    uint64_t hash = UINT64_C(14695981039346656037);
+    for (size_t i = 0; i < text.size; i++)
+        hash = (hash ^ (unsigned char)text.data[i]) * UINT64_C(1099511628211);
+    return hash;
+}
+
+static uint32_t *slot_of(const struct tally *tally, uint64_t hash, struct text budget_id)
+{
+    size_t mask = tally->slot_count - 1;
+    for (size_t at = (size_t)hash & mask;; at = (at + 1) & mask) {
+        uint32_t *slot = &tally->slots[at];
+        if (*slot == 0) return slot;
+        const struct tally_sums *sums = &tally->sums[*slot - 1];
+        if (sums->hash == hash && text_equal(sums->budget_id, budget_id)) return slot;
+    }
+}
+
+static void grow(struct tally *tally)
+{
+    tally->capacity = tally->capacity == 0 ? 64 : tally->capacity * 2;
+    tally->sums = memory_resize(tally->sums, tally->capacity, sizeof *tally->sums);
+    free(tally->slots);
+    tally->slot_count = tally->capacity * 2;
+    tally->slots = memory_alloc_zero(tally->slot_count, sizeof *tally->slots);
+    for (size_t i = 0; i < tally->count; i++)
+        *slot_of(tally, tally->sums[i].hash, tally->sums[i].budget_id) = (uint32_t)i + 1;
+}
+
+size_t tally_add(struct tally *tally, struct text budget_id)
+{
+    if (tally->count == tally->capacity) grow(tally);
+    assert(tally->count < UINT32_MAX);
+    size_t index = tally->count++;
+    tally->sums[index] = (struct tally_sums){.budget_id = budget_id, .hash = hash_of(budget_id)};
+    *slot_of(tally, tally->sums[index].hash, budget_id) = (uint32_t)index + 1;
+    return index;
+}
+
+void tally_cut(struct tally *tally, size_t budget, int64_t cut_us)
+{
+    assert(!tally->cutting);
+    tally->cutting = true;
+    tally->cut_budget = budget;
+    tally->cut_us = cut_us;
+    tally->after_cut = 0;
+}
+
+void tally_cut_end(struct tally *tally)
+{
+    tally->cutting = false;
+}
+
+static void take_row(struct tally *tally, const struct ledger_row *row)
+{
+    bool settled = row->state == DEDUCTION_SETTLED;
+    if (settled && row->deducted_at_us != 0)
+        tally->recent[tally->recent_count++ % TALLY_RECENT] = row->deducted_at_us;
+    if (tally->slot_count == 0) return;
+    uint32_t slot = *slot_of(tally, hash_of(row->budget_id), row->budget_id);
+    if (slot == 0) return; /* a budget that is not looked at, or none */
+    size_t index = slot - 1;
+    struct tally_sums *sums = &tally->sums[index];
+    if (row->deducted_at_us == 0) {
+        sums->has_untracked = true;
+        if (settled) sum_add(&sums->untracked, row->amount);
+        return;
+    }
+    if (!settled) return;
+    if (tally->cutting && tally->cut_budget == index && row->deducted_at_us > tally->cut_us)
+        sum_add(&tally->after_cut, row->amount);
+    sum_add(&sums->settled, row->amount);
+}
+
+enum status tally_read(struct tally *tally, struct ledger *ledger, bool *more, struct error *error)
+{
+    if (tally->slice == NULL) tally->slice = memory_alloc_zero(TALLY_SLICE, sizeof *tally->slice);
+    arena_reset(&tally->arena);
+    size_t count = 0;
+    enum status status =
+        ledger_rows_scan(ledger, tally->sequence, &tally->arena, tally->slice, TALLY_SLICE, &count, error);
+    if (status != STATUS_OK) return status;
+    for (size_t i = 0; i < count; i++) {
+        assert(tally->slice[i].sequence > tally->sequence);
+        tally->sequence = tally->slice[i].sequence;
+        take_row(tally, &tally->slice[i]);
+    }
+    tally->rows += (int64_t)count;
+    *more = count == TALLY_SLICE;
+    return STATUS_OK;
+}
+
+bool tally_recent_is_past(const struct tally *tally, int64_t token_us, int64_t now_us)
+{
+    size_t known = tally->recent_count < TALLY_RECENT ? tally->recent_count : TALLY_RECENT;
+    bool any = false;
+    for (size_t i = 0; i < known; i++) {
+        if (tally->recent[i] > now_us) continue; /* no Redis gave that token */
+        if (tally->recent[i] < token_us) return false;
+        any = true;
+    }
+    return any;
+}
+
+void tally_free(struct tally *tally)
+{
+    free(tally->sums);
+    free(tally->slots);
+    free(tally->slice);
+    arena_free(&tally->arena);
+    *tally = (struct tally){0};
+}
