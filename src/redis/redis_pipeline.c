@@ -20,6 +20,8 @@ static const struct embedded_file *const sources[REDIS_SCRIPT_COUNT] = {
     [REDIS_SCRIPT_REFUND_UNTRACKED] = &redis_script_refund_untracked,
     [REDIS_SCRIPT_FORGET_GUARD] = &redis_script_forget_guard,
     [REDIS_SCRIPT_LEVELS] = &redis_script_levels,
+    [REDIS_SCRIPT_AUDIT] = &redis_script_audit,
+    [REDIS_SCRIPT_AMEND] = &redis_script_amend,
 };
 
 static const char *const key_suffixes[] = {"", ":pending", ":done:0", ":done:1", ":meta", ":credits"};

@@ -13,6 +13,8 @@ extern const struct embedded_file redis_script_query;
 extern const struct embedded_file redis_script_refund_untracked;
 extern const struct embedded_file redis_script_forget_guard;
 extern const struct embedded_file redis_script_levels;
+extern const struct embedded_file redis_script_audit;
+extern const struct embedded_file redis_script_amend;
 
 enum redis_script {
     REDIS_SCRIPT_DEDUCT,
@@ -24,6 +26,8 @@ enum redis_script {
     REDIS_SCRIPT_REFUND_UNTRACKED,
     REDIS_SCRIPT_FORGET_GUARD,
     REDIS_SCRIPT_LEVELS,
+    REDIS_SCRIPT_AUDIT,
+    REDIS_SCRIPT_AMEND,
     REDIS_SCRIPT_COUNT,
 };
 

@@ -58,7 +58,15 @@ static uint64_t stock_connection_count(const struct stock *stock)
     return ((const struct redis_stock *)stock)->pipeline.link.connections;
 }
 
+static const struct stock_audit_ops redis_audit_ops = {
+    .server = redis_stock_server,
+    .audit = redis_stock_audit,
+    .credits_scan = redis_stock_credits_scan,
+    .amend = redis_stock_amend,
+};
+
 static const struct stock_ops redis_ops = {
+    .audit = &redis_audit_ops,
     .ping = ping,
     .load_scripts = load_scripts,
     .settle = redis_stock_settle,

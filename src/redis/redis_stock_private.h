@@ -2,7 +2,7 @@
 #ifndef BURSAR_REDIS_REDIS_STOCK_PRIVATE_H
 #define BURSAR_REDIS_REDIS_STOCK_PRIVATE_H
 
-#include "port/stock.h"
+#include "port/stock_audit.h"
 #include "redis/redis_pipeline.h"
 
 struct settle_group {
@@ -29,6 +29,12 @@ static inline struct redis_stock *redis_stock_of(struct stock *stock)
 MUST_CHECK enum status redis_stock_check_ids(struct text budget_id, struct text message_id,
                                              struct error *error);
 
+/* The same of a budget's id alone. */
+MUST_CHECK static inline enum status redis_stock_check_budget(struct text budget_id, struct error *error)
+{
+    return redis_stock_check_ids(budget_id, TEXT_LITERAL("-"), error);
+}
+
 enum status redis_stock_settle(struct stock *stock, const struct stock_settlement *items, size_t count,
                                int64_t *cleared, struct error *error);
 enum status redis_stock_release(struct stock *stock, struct stock_release *items, size_t count,
@@ -48,5 +54,14 @@ enum status redis_stock_state_set(struct stock *stock, struct text budget_id, en
 enum status redis_stock_pending_scan(struct stock *stock, struct text budget_id, uint64_t *cursor,
                                      struct arena *arena, struct stock_pending **entries, size_t *count,
                                      struct error *error);
+
+enum status redis_stock_server(struct stock *stock, char server[STOCK_SERVER_SIZE_MAX], struct error *error);
+enum status redis_stock_audit(struct stock *stock, struct stock_audit *items, size_t count,
+                              struct error *error);
+enum status redis_stock_credits_scan(struct stock *stock, struct text budget_id, uint64_t *cursor,
+                                     struct arena *arena, struct stock_credit_entry **entries, size_t *count,
+                                     struct error *error);
+enum status redis_stock_amend(struct stock *stock, struct stock_amendment *items, size_t count,
+                              struct error *error);
 
 #endif

@@ -15,15 +15,7 @@ static struct fake_stock *fake_of(struct stock *stock)
     return (struct fake_stock *)stock;
 }
 
-/* How a call goes: the first `done` items are done, what is `answered` of them gets its answer, the others
- * get `status`. */
-struct fate {
-    size_t done;
-    size_t answered;
-    enum status status;
-};
-
-static struct fate draw_fate(struct fake_stock *fake, size_t count, struct error *error)
+struct fate fake_stock_fate(struct fake_stock *fake, size_t count, struct error *error)
 {
     if (fake->failing_calls == 0) return (struct fate){count, count, STATUS_OK};
     fake->failing_calls--;
@@ -36,9 +28,8 @@ static struct fate draw_fate(struct fake_stock *fake, size_t count, struct error
     return fate;
 }
 
-/* The budget, or why there is none. */
-static enum status reach_budget(struct fake_stock *fake, struct text id, struct fake_budget **budget,
-                                struct error *error)
+enum status fake_stock_reach(struct fake_stock *fake, struct text id, struct fake_budget **budget,
+                             struct error *error)
 {
     if (!budget_id_is_valid(id)) return error_set(error, STATUS_REFUSED, "a bad budget id");
     *budget = fake_stock_budget(fake, id);
@@ -47,7 +38,7 @@ static enum status reach_budget(struct fake_stock *fake, struct text id, struct 
                : STATUS_OK;
 }
 
-static void tell(const struct fake_stock *fake, struct fake_stock_change change)
+void fake_stock_tell(const struct fake_stock *fake, struct fake_stock_change change)
 {
     if (fake->observer != NULL) fake->observer(fake->observer_context, &change);
 }
@@ -61,7 +52,7 @@ static int64_t pending_amount(const struct fake_budget *budget, struct text id, 
 
 static enum status fake_ping(struct stock *stock, struct error *error)
 {
-    struct fate fate = draw_fate(fake_of(stock), 1, error);
+    struct fate fate = fake_stock_fate(fake_of(stock), 1, error);
     return fate.status == STATUS_UNKNOWN ? STATUS_RETRY : fate.status;
 }
 
@@ -107,11 +98,11 @@ static enum status settle_group(struct fake_stock *fake, struct fake_budget *bud
         fake_budget_settle(budget, fake->now_us, fake->window_us, group, count, cleared, error);
     for (size_t i = 0; i < count && status == STATUS_OK && fake->observer != NULL; i++) {
         if (amounts[i] == 0 || is_repeat(group, i)) continue;
-        tell(fake, (struct fake_stock_change){.kind = FAKE_STOCK_SETTLED,
-                                              .budget_id = group[i]->budget_id,
-                                              .id = group[i]->message_id,
-                                              .amount = amounts[i],
-                                              .deducted_at_us = group[i]->deducted_at_us});
+        fake_stock_tell(fake, (struct fake_stock_change){.kind = FAKE_STOCK_SETTLED,
+                                                         .budget_id = group[i]->budget_id,
+                                                         .id = group[i]->message_id,
+                                                         .amount = amounts[i],
+                                                         .deducted_at_us = group[i]->deducted_at_us});
     }
     return status;
 }
@@ -120,7 +111,7 @@ static enum status fake_settle(struct stock *stock, const struct stock_settlemen
                                int64_t *cleared, struct error *error)
 {
     struct fake_stock *fake = fake_of(stock);
-    struct fate fate = draw_fate(fake, count, error);
+    struct fate fate = fake_stock_fate(fake, count, error);
     bool *taken = memory_alloc_zero(count + 1, sizeof *taken);
     const struct stock_settlement **group = memory_alloc_zero(count + 1, sizeof *group);
     int64_t cleared_count = 0;
@@ -131,7 +122,7 @@ static enum status fake_settle(struct stock *stock, const struct stock_settlemen
         int64_t group_cleared = 0;
         size_t size = take_group(items, i, fate.done, taken, group, &refused, error);
         if (size == 0) continue;
-        enum status status = reach_budget(fake, items[i].budget_id, &budget, error);
+        enum status status = fake_stock_reach(fake, items[i].budget_id, &budget, error);
         if (status == STATUS_OK) {
             status = settle_group(fake, budget, group, size, &group_cleared, error);
         }
@@ -154,7 +145,7 @@ static void no_release_answer(struct stock_release *item, enum status status)
 static enum status release_one(struct fake_stock *fake, struct stock_release *item, struct error *error)
 {
     struct fake_budget *budget;
-    enum status status = reach_budget(fake, item->budget_id, &budget, error);
+    enum status status = fake_stock_reach(fake, item->budget_id, &budget, error);
     if (status != STATUS_OK) return status;
     const struct map_entry *entry = map_find(&budget->pending, item->message_id);
     int64_t token = entry == NULL ? 0 : entry->deducted_at_us;
@@ -165,12 +156,13 @@ static enum status release_one(struct fake_stock *fake, struct stock_release *it
                  : fake_budget_release(budget, fake->now_us, fake->window_us, item, error);
     if (status != STATUS_OK || !item->released) return status;
     bool of_entry = budget->released != released_before;
-    tell(fake, (struct fake_stock_change){.kind = of_entry ? FAKE_STOCK_RELEASED : FAKE_STOCK_REFUNDED,
-                                          .budget_id = item->budget_id,
-                                          .id = item->message_id,
-                                          .amount = of_entry ? amount : item->amount,
-                                          .deducted_at_us = of_entry ? token : 0,
-                                          .outcome = item->outcome});
+    fake_stock_tell(fake,
+                    (struct fake_stock_change){.kind = of_entry ? FAKE_STOCK_RELEASED : FAKE_STOCK_REFUNDED,
+                                               .budget_id = item->budget_id,
+                                               .id = item->message_id,
+                                               .amount = of_entry ? amount : item->amount,
+                                               .deducted_at_us = of_entry ? token : 0,
+                                               .outcome = item->outcome});
     return status;
 }
 
@@ -178,7 +170,7 @@ static enum status fake_release(struct stock *stock, struct stock_release *items
                                 struct error *error)
 {
     struct fake_stock *fake = fake_of(stock);
-    struct fate fate = draw_fate(fake, count, error);
+    struct fate fate = fake_stock_fate(fake, count, error);
     for (size_t i = 0; i < count; i++) {
         struct stock_release *item = &items[i];
         enum status status = fate.status;
@@ -194,12 +186,12 @@ static enum status fake_forget_guards(struct stock *stock, const struct stock_re
                                       struct error *error)
 {
     struct fake_stock *fake = fake_of(stock);
-    struct fate fate = draw_fate(fake, count, error);
+    struct fate fate = fake_stock_fate(fake, count, error);
     bool refused = false;
     for (size_t i = 0; i < fate.done; i++) {
         if (items[i].deducted_at_us != 0) continue;
         struct fake_budget *budget;
-        if (reach_budget(fake, items[i].budget_id, &budget, error) != STATUS_OK ||
+        if (fake_stock_reach(fake, items[i].budget_id, &budget, error) != STATUS_OK ||
             !message_id_is_valid(items[i].message_id)) {
             refused = true;
         } else {
@@ -214,10 +206,10 @@ static enum status credit_one(const struct fake_stock *fake, struct fake_budget 
 {
     enum status status = fake_budget_credit(budget, item, error);
     if (status == STATUS_OK && item->applied) {
-        tell(fake, (struct fake_stock_change){.kind = FAKE_STOCK_CREDITED,
-                                              .budget_id = item->budget_id,
-                                              .id = item->credit_id,
-                                              .amount = item->amount});
+        fake_stock_tell(fake, (struct fake_stock_change){.kind = FAKE_STOCK_CREDITED,
+                                                         .budget_id = item->budget_id,
+                                                         .id = item->credit_id,
+                                                         .amount = item->amount});
     }
     return status;
 }
@@ -226,12 +218,12 @@ static enum status fake_credit(struct stock *stock, struct stock_credit *items, 
                                struct error *error)
 {
     struct fake_stock *fake = fake_of(stock);
-    struct fate fate = draw_fate(fake, count, error);
+    struct fate fate = fake_stock_fate(fake, count, error);
     for (size_t i = 0; i < count; i++) {
         struct stock_credit *item = &items[i];
         struct fake_budget *budget;
         item->status = fate.status;
-        if (i < fate.done) item->status = reach_budget(fake, item->budget_id, &budget, error);
+        if (i < fate.done) item->status = fake_stock_reach(fake, item->budget_id, &budget, error);
         if (i < fate.done && item->status == STATUS_OK) item->status = credit_one(fake, budget, item, error);
         if (i >= fate.answered) item->status = fate.status;
         if (item->status == STATUS_OK) continue;
@@ -250,11 +242,11 @@ static enum status deduct_one(struct fake_stock *fake, struct stock_deduct *item
     enum status status =
         fake_budget_deduct(fake_stock_budget(fake, item->budget_id), fake->now_us, item, error);
     if (status == STATUS_OK && item->result == DEDUCT_DONE) {
-        tell(fake, (struct fake_stock_change){.kind = FAKE_STOCK_DEDUCTED,
-                                              .budget_id = item->budget_id,
-                                              .id = item->message_id,
-                                              .amount = item->amount,
-                                              .deducted_at_us = item->deducted_at_us});
+        fake_stock_tell(fake, (struct fake_stock_change){.kind = FAKE_STOCK_DEDUCTED,
+                                                         .budget_id = item->budget_id,
+                                                         .id = item->message_id,
+                                                         .amount = item->amount,
+                                                         .deducted_at_us = item->deducted_at_us});
     }
     return status;
 }
@@ -263,7 +255,7 @@ static enum status fake_deduct(struct stock *stock, struct stock_deduct *items, 
                                struct error *error)
 {
     struct fake_stock *fake = fake_of(stock);
-    struct fate fate = draw_fate(fake, count, error);
+    struct fate fate = fake_stock_fate(fake, count, error);
     for (size_t i = 0; i < count; i++) {
         struct stock_deduct *item = &items[i];
         item->status = i < fate.done ? deduct_one(fake, item, error) : fate.status;
@@ -280,11 +272,12 @@ static enum status fake_query(struct stock *stock, struct stock_query *items, si
                               struct error *error)
 {
     struct fake_stock *fake = fake_of(stock);
-    struct fate fate = draw_fate(fake, count, error);
+    struct fate fate = fake_stock_fate(fake, count, error);
     for (size_t i = 0; i < count; i++) {
         struct stock_query *item = &items[i];
         struct fake_budget *budget;
-        item->status = i < fate.answered ? reach_budget(fake, item->budget_id, &budget, error) : fate.status;
+        item->status =
+            i < fate.answered ? fake_stock_reach(fake, item->budget_id, &budget, error) : fate.status;
         if (item->status == STATUS_OK) item->status = fake_budget_query(budget, item, error);
         if (item->status == STATUS_OK) continue;
         item->state = PENDING_UNKNOWN;
@@ -298,13 +291,13 @@ static enum status fake_levels(struct stock *stock, struct stock_level *items, s
                                struct error *error)
 {
     struct fake_stock *fake = fake_of(stock);
-    struct fate fate = draw_fate(fake, count, error);
+    struct fate fate = fake_stock_fate(fake, count, error);
     for (size_t i = 0; i < count; i++) {
         struct fake_budget *budget;
         items[i].left = STOCK_LEFT_NONE;
         items[i].pending = 0;
         items[i].status =
-            i < fate.answered ? reach_budget(fake, items[i].budget_id, &budget, error) : fate.status;
+            i < fate.answered ? fake_stock_reach(fake, items[i].budget_id, &budget, error) : fate.status;
         if (items[i].status != STATUS_OK) continue;
         if (budget->has_left) items[i].left = budget->left;
         /* In Lua's numbers, which are not exact where a lost meta key has driven the sum below -2^53. */
@@ -318,11 +311,12 @@ static enum status fake_state_set(struct stock *stock, struct text budget_id, en
                                   int64_t *now_us, struct error *error)
 {
     struct fake_stock *fake = fake_of(stock);
-    struct fate fate = draw_fate(fake, 1, error);
+    struct fate fate = fake_stock_fate(fake, 1, error);
     if (fate.done == 0) return fate.status;
     struct fake_budget *budget;
-    enum status status = reach_budget(fake, budget_id, &budget, error);
+    enum status status = fake_stock_reach(fake, budget_id, &budget, error);
     if (status != STATUS_OK) return fate.answered == 0 ? fate.status : status;
+    budget->has_meta = true;
     budget->state = state;
     if (fate.answered > 0 && now_us != NULL) *now_us = fake->now_us;
     return fate.status;
@@ -333,12 +327,12 @@ static enum status fake_pending_scan(struct stock *stock, struct text budget_id,
                                      struct error *error)
 {
     struct fake_stock *fake = fake_of(stock);
-    struct fate fate = draw_fate(fake, 1, error);
+    struct fate fate = fake_stock_fate(fake, 1, error);
     *entries = NULL;
     *count = 0;
     if (fate.answered == 0) return fate.status;
     struct fake_budget *budget;
-    enum status status = reach_budget(fake, budget_id, &budget, error);
+    enum status status = fake_stock_reach(fake, budget_id, &budget, error);
     if (status != STATUS_OK) return status;
     *entries = arena_alloc(arena, SCAN_SLICE * sizeof **entries);
     const struct map_entry *entry = map_next(&budget->pending, *cursor);
@@ -367,6 +361,7 @@ static uint64_t fake_connections(const struct stock *stock)
 }
 
 const struct stock_ops fake_stock_ops = {
+    .audit = &fake_stock_audit_ops,
     .connections = fake_connections,
     .ping = fake_ping,
     .load_scripts = fake_ping,

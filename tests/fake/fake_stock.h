@@ -5,7 +5,7 @@
 #ifndef BURSAR_TESTS_FAKE_STOCK_H
 #define BURSAR_TESTS_FAKE_STOCK_H
 
-#include "port/stock.h"
+#include "port/stock_audit.h"
 
 struct fake_stock;
 
@@ -38,12 +38,14 @@ struct fake_stock_change {
         FAKE_STOCK_RELEASED, /* a pending entry given back */
         FAKE_STOCK_REFUNDED, /* an amount given back without a pending entry */
         FAKE_STOCK_CREDITED,
+        FAKE_STOCK_AMENDED,
     } kind;
     struct text budget_id;
-    struct text id;               /* message id or credit id */
+    struct text id;               /* message id or credit id; of an amendment: absent */
     int64_t amount;               /* a credit may be 0 or TOTAL_UNLIMITED */
     int64_t deducted_at_us;       /* the entry's token; 0 without entry */
     enum release_outcome outcome; /* of a release or refund */
+    const struct stock_amendment *amendment;
 };
 typedef void fake_stock_observer(void *context, const struct fake_stock_change *change);
 void fake_stock_set_observer(struct fake_stock *fake, fake_stock_observer *observer, void *context);
@@ -79,6 +81,12 @@ void fake_stock_plant_pending(struct fake_stock *fake, struct text budget_id, st
 /* Every call on the budget is refused, as if its keys were of another type. */
 void fake_stock_corrupt(struct fake_stock *fake, struct text budget_id);
 
+/* Another run id from now on, as after a restart or a failover; restoring a snapshot does the same. */
+void fake_stock_start_anew(struct fake_stock *fake);
+
+/* Whether it tells its run id. */
+void fake_stock_hide_server(struct fake_stock *fake, bool hidden);
+
 /* Everything is gone, as after FLUSHALL. */
 void fake_stock_wipe(struct fake_stock *fake);
 
@@ -94,6 +102,7 @@ struct fake_stock_totals {
     bool has_left;
     int64_t left;
     int64_t credited, deducted, settled, released;
+    int64_t amended; /* the last amendment; 0: none */
     size_t pending_count;
     int64_t pending_sum; /* of the entries themselves */
     size_t done_count;   /* of both generations */

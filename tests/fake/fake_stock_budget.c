@@ -39,36 +39,15 @@ struct fake_budget *fake_budget_copy(const struct fake_budget *budget)
     return copy;
 }
 
-static enum status refuse(const struct fake_budget *budget, const char *why, struct error *error)
-{
-    return error_set(error, STATUS_REFUSED, "budget %s: %s", budget->id, why);
-}
-
 static enum status check(const struct fake_budget *budget, struct text id, struct error *error)
 {
-    if (budget->corrupt) return refuse(budget, "a key of another type", error);
-    return message_id_is_valid(id) ? STATUS_OK : refuse(budget, "a bad id", error);
+    if (budget->corrupt) return fake_budget_refuse(budget, "a key of another type", error);
+    return message_id_is_valid(id) ? STATUS_OK : fake_budget_refuse(budget, "a bad id", error);
 }
 
 static bool would_overflow(int64_t sum, int64_t amount)
 {
     return sum > AMOUNT_MAX - amount;
-}
-
-static int64_t left_of(const struct fake_budget *budget)
-{
-    return budget->has_left ? budget->left : STOCK_LEFT_NONE;
-}
-
-static bool is_numeric(const struct fake_budget *budget)
-{
-    return budget->has_left && budget->left != TOTAL_UNLIMITED;
-}
-
-/* The scripts never write this, but others may: the scripts that count with it refuse. */
-static bool left_is_spoilt(const struct fake_budget *budget)
-{
-    return is_numeric(budget) && (budget->left < 0 || budget->left > AMOUNT_MAX);
 }
 
 /* Whether a pending entry was written by no script. */
@@ -90,15 +69,15 @@ enum status fake_budget_deduct(struct fake_budget *budget, int64_t now_us, struc
     item->deducted_at_us = 0;
     item->result = DEDUCT_INVALID;
     if (!message_id_is_valid(item->message_id) || !amount_is_valid(item->amount)) return STATUS_OK;
-    if (budget->corrupt) return refuse(budget, "a key of another type", error);
+    if (budget->corrupt) return fake_budget_refuse(budget, "a key of another type", error);
     const struct map_entry *known = map_find(&budget->pending, item->message_id);
     bool refunded = false;
-    if (is_planted(known)) return refuse(budget, "a pending entry without amount", error);
+    if (is_planted(known)) return fake_budget_refuse(budget, "a pending entry without amount", error);
     if (known == NULL) {
         known = find_done(budget, item->message_id);
         refunded = known != NULL && known->outcome != PENDING_SETTLED;
     }
-    item->left = left_of(budget);
+    item->left = fake_budget_left_of(budget);
     if (known != NULL) {
         item->deducted_at_us = known->deducted_at_us;
         item->result = refunded                        ? DEDUCT_REFUNDED
@@ -110,16 +89,18 @@ enum status fake_budget_deduct(struct fake_budget *budget, int64_t now_us, struc
     if (!budget->has_left) return STATUS_OK;
     item->result = DEDUCT_CLOSED;
     if (budget->state != BUDGET_ACTIVE) return STATUS_OK;
-    if (left_is_spoilt(budget)) return refuse(budget, "the stock key is out of range", error);
+    if (fake_budget_left_is_spoilt(budget))
+        return fake_budget_refuse(budget, "the stock key is out of range", error);
     item->result = DEDUCT_INSUFFICIENT;
     if (would_overflow(budget->deducted, item->amount)) return STATUS_OK;
-    if (is_numeric(budget) && budget->left < item->amount) return STATUS_OK;
+    if (fake_budget_is_numeric(budget) && budget->left < item->amount) return STATUS_OK;
 
     struct map_entry *entry = map_put(&budget->pending, item->message_id);
     entry->amount = item->amount;
     entry->deducted_at_us = now_us;
+    budget->has_meta = true;
     budget->deducted += item->amount;
-    if (is_numeric(budget)) budget->left -= item->amount;
+    if (fake_budget_is_numeric(budget)) budget->left -= item->amount;
     item->result = DEDUCT_DONE;
     item->left = budget->left;
     item->deducted_at_us = now_us;
@@ -132,34 +113,36 @@ enum status fake_budget_credit(struct fake_budget *budget, struct stock_credit *
     if (status != STATUS_OK) return status;
     bool unlimited = item->amount == TOTAL_UNLIMITED;
     int64_t amount = unlimited ? 0 : item->amount;
-    if (amount != 0 && !amount_is_valid(amount)) return refuse(budget, "a bad amount", error);
+    if (amount != 0 && !amount_is_valid(amount)) return fake_budget_refuse(budget, "a bad amount", error);
     item->applied = false;
-    item->left = left_of(budget);
+    item->left = fake_budget_left_of(budget);
     const struct map_entry *before = map_find(&budget->credits, item->credit_id);
     if (before != NULL && before->amount == item->amount) return STATUS_OK;
-    if (before != NULL) return refuse(budget, "this credit id was applied with another amount", error);
+    if (before != NULL)
+        return fake_budget_refuse(budget, "this credit id was applied with another amount", error);
 
     bool is_new = !budget->has_left && !budget->has_credited;
     bool is_unlimited = budget->has_left ? budget->left == TOTAL_UNLIMITED : budget->unlimited;
     if (!is_new && unlimited != is_unlimited)
-        return refuse(budget, "a number and unlimited do not mix", error);
-    if (!unlimited && left_is_spoilt(budget)) return refuse(budget, "the stock key is out of range", error);
+        return fake_budget_refuse(budget, "a number and unlimited do not mix", error);
+    if (!unlimited && fake_budget_left_is_spoilt(budget))
+        return fake_budget_refuse(budget, "the stock key is out of range", error);
     if (would_overflow(budget->credited, amount) ||
-        (is_numeric(budget) && would_overflow(budget->left, amount))) {
-        return refuse(budget, "the sum would pass 2^53-1", error);
+        (fake_budget_is_numeric(budget) && would_overflow(budget->left, amount))) {
+        return fake_budget_refuse(budget, "the sum would pass 2^53-1", error);
     }
     map_put(&budget->credits, item->credit_id)->amount = item->amount;
-    budget->has_credited = true;
+    budget->has_meta = budget->has_credited = true;
     budget->credited += amount;
     if (unlimited) budget->unlimited = true;
     if (is_new) {
         budget->has_left = true;
         budget->left = item->amount;
-    } else if (is_numeric(budget)) {
+    } else if (fake_budget_is_numeric(budget)) {
         budget->left += amount;
     }
     item->applied = true;
-    item->left = left_of(budget);
+    item->left = fake_budget_left_of(budget);
     return STATUS_OK;
 }
 
@@ -168,7 +151,7 @@ enum status fake_budget_query(const struct fake_budget *budget, struct stock_que
     enum status status = check(budget, item->message_id, error);
     if (status != STATUS_OK) return status;
     const struct map_entry *entry = map_find(&budget->pending, item->message_id);
-    if (is_planted(entry)) return refuse(budget, "a pending entry without amount", error);
+    if (is_planted(entry)) return fake_budget_refuse(budget, "a pending entry without amount", error);
     item->state = PENDING_PENDING;
     if (entry == NULL) {
         entry = find_done(budget, item->message_id);
@@ -204,6 +187,7 @@ static void finish(struct fake_budget *budget, int64_t now_us, int64_t window_us
                    struct map_entry entry, enum pending_state outcome)
 {
     map_remove(&budget->pending, id);
+    budget->has_meta = true;
     turn_generations(budget, now_us, window_us);
     struct map_entry *done = map_put(&budget->done[budget->generation], id);
     done->amount = entry.amount;
@@ -241,7 +225,7 @@ enum status fake_budget_settle(struct fake_budget *budget, int64_t now_us, int64
         finish(budget, now_us, window_us, items[i]->message_id, *entry, PENDING_SETTLED);
         ++*cleared;
     }
-    if (!fits) return refuse(budget, "the sum would pass 2^53-1", error);
+    if (!fits) return fake_budget_refuse(budget, "the sum would pass 2^53-1", error);
     budget->settled += sum;
     return STATUS_OK;
 }
@@ -253,16 +237,17 @@ static enum status give_back(struct fake_budget *budget, int64_t now_us, int64_t
     static const enum pending_state outcomes[] = {[RELEASE_REJECTED] = PENDING_REJECTED,
                                                   [RELEASE_VOIDED] = PENDING_VOIDED,
                                                   [RELEASE_EXTRA] = PENDING_SETTLED};
-    if (left_is_spoilt(budget)) return refuse(budget, "the stock key is out of range", error);
+    if (fake_budget_left_is_spoilt(budget))
+        return fake_budget_refuse(budget, "the stock key is out of range", error);
     if (would_overflow(budget->released, entry.amount) ||
-        (is_numeric(budget) && would_overflow(budget->left, entry.amount))) {
-        return refuse(budget, "the sum would pass 2^53-1", error);
+        (fake_budget_is_numeric(budget) && would_overflow(budget->left, entry.amount))) {
+        return fake_budget_refuse(budget, "the sum would pass 2^53-1", error);
     }
     budget->released += entry.amount;
-    if (is_numeric(budget)) budget->left += entry.amount;
+    if (fake_budget_is_numeric(budget)) budget->left += entry.amount;
     finish(budget, now_us, window_us, item->message_id, entry, outcomes[item->outcome]);
     item->released = true;
-    item->left = left_of(budget);
+    item->left = fake_budget_left_of(budget);
     return STATUS_OK;
 }
 
@@ -271,9 +256,9 @@ enum status fake_budget_release(struct fake_budget *budget, int64_t now_us, int6
 {
     enum status status = check(budget, item->message_id, error);
     if (status != STATUS_OK) return status;
-    if (!amount_is_valid(item->deducted_at_us)) return refuse(budget, "a bad token", error);
+    if (!amount_is_valid(item->deducted_at_us)) return fake_budget_refuse(budget, "a bad token", error);
     item->released = false;
-    item->left = left_of(budget);
+    item->left = fake_budget_left_of(budget);
     const struct map_entry *entry = find_pending(budget, item->message_id, item->deducted_at_us);
     return entry == NULL ? STATUS_OK : give_back(budget, now_us, window_us, item, *entry, error);
 }
@@ -301,6 +286,7 @@ static bool was_given_back(const struct fake_budget *budget, struct text id, int
 static void guard_put(struct fake_budget *budget, const struct stock_release *item)
 {
     struct map_entry *guard = map_put(&budget->guards, item->message_id);
+    budget->has_meta = true;
     guard->amount = item->amount;
     guard->outcome = (int)item->outcome;
 }
@@ -310,9 +296,9 @@ enum status fake_budget_refund_untracked(struct fake_budget *budget, int64_t now
 {
     enum status status = check(budget, item->message_id, error);
     if (status != STATUS_OK) return status;
-    if (!amount_is_valid(item->amount)) return refuse(budget, "a bad amount", error);
+    if (!amount_is_valid(item->amount)) return fake_budget_refuse(budget, "a bad amount", error);
     item->released = false;
-    item->left = left_of(budget);
+    item->left = fake_budget_left_of(budget);
     if (was_given_back(budget, item->message_id, item->amount)) return STATUS_OK;
     const struct map_entry *entry = map_find(&budget->pending, item->message_id);
     if (entry != NULL && entry->amount == item->amount) {
@@ -321,14 +307,15 @@ enum status fake_budget_refund_untracked(struct fake_budget *budget, int64_t now
         return status;
     }
     if (!budget->has_left) return STATUS_OK;
-    if (left_is_spoilt(budget)) return refuse(budget, "the stock key is out of range", error);
-    if (is_numeric(budget) && would_overflow(budget->left, item->amount)) {
-        return refuse(budget, "the sum would pass 2^53-1", error);
+    if (fake_budget_left_is_spoilt(budget))
+        return fake_budget_refuse(budget, "the stock key is out of range", error);
+    if (fake_budget_is_numeric(budget) && would_overflow(budget->left, item->amount)) {
+        return fake_budget_refuse(budget, "the sum would pass 2^53-1", error);
     }
     guard_put(budget, item);
-    if (is_numeric(budget)) budget->left += item->amount;
+    if (fake_budget_is_numeric(budget)) budget->left += item->amount;
     item->released = true;
-    item->left = left_of(budget);
+    item->left = fake_budget_left_of(budget);
     return STATUS_OK;
 }
 

@@ -7,8 +7,9 @@
 
 static void lose_meta(struct fake_budget *budget)
 {
-    budget->has_credited = budget->unlimited = false;
+    budget->has_meta = budget->has_credited = budget->unlimited = false;
     budget->credited = budget->deducted = budget->settled = budget->released = 0;
+    budget->amended = 0;
     budget->state = BUDGET_ACTIVE;
     budget->generation = 0;
     budget->generation_started_us = 0;
@@ -88,6 +89,7 @@ static void show_meta(const struct view *view, const struct fake_budget *budget)
     show_total(view, "settled", budget->settled, budget->settled != 0);
     show_total(view, "released", budget->released, budget->released != 0);
     show_total(view, "unlimited", 1, budget->unlimited);
+    show_total(view, "amended", budget->amended, budget->amended != 0);
     show_total(view, "gen", budget->generation, budget->generation_started_us != 0);
     show_total(view, "gen_started_us", budget->generation_started_us, budget->generation_started_us != 0);
     if (budget->state != BUDGET_ACTIVE)

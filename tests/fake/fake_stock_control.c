@@ -56,6 +56,7 @@ struct fake_stock *fake_stock_new(int64_t done_window_s)
 {
     struct fake_stock *fake = memory_alloc_zero(1, sizeof *fake);
     fake->stock.ops = &fake_stock_ops;
+    fake->server = 1;
     fake->window_us = done_window_s * MICROSECONDS_PER_SECOND;
     fake->now_us = INT64_C(1700000000) * MICROSECONDS_PER_SECOND;
     return fake;
@@ -139,6 +140,17 @@ void fake_stock_snapshot_restore(struct fake_stock *fake, const struct fake_stoc
 {
     free_budgets(&fake->budgets);
     fake->budgets = copy_budgets(&snapshot->budgets);
+    fake_stock_start_anew(fake);
+}
+
+void fake_stock_start_anew(struct fake_stock *fake)
+{
+    fake->server++;
+}
+
+void fake_stock_hide_server(struct fake_stock *fake, bool hidden)
+{
+    fake->server_hidden = hidden;
 }
 
 void fake_stock_snapshot_free(struct fake_stock_snapshot *snapshot)
@@ -159,6 +171,7 @@ struct fake_stock_totals fake_stock_totals(const struct fake_stock *fake, struct
         .deducted = budget->deducted,
         .settled = budget->settled,
         .released = budget->released,
+        .amended = budget->amended,
         .pending_count = budget->pending.live,
         .done_count = budget->done[0].live + budget->done[1].live,
         .guard_count = budget->guards.live,

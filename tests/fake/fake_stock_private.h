@@ -4,6 +4,7 @@
 
 #include "fake/fake_stock.h"
 #include "fake/fake_stock_budget.h"
+#include "port/stock_audit.h"
 
 struct budgets {
     struct fake_budget **items; /* owned, in the order they were seen */
@@ -16,6 +17,8 @@ struct fake_stock {
     int64_t window_us;
     int64_t now_us;
     struct budgets budgets;
+    uint64_t server; /* how often it was started: what its run id says */
+    bool server_hidden;
     size_t failing_calls;
     enum fake_stock_failure failure;
     fake_stock_observer *observer;
@@ -23,6 +26,24 @@ struct fake_stock {
 };
 
 extern const struct stock_ops fake_stock_ops;
+extern const struct stock_audit_ops fake_stock_audit_ops;
+
+/* How a call goes: the first `done` items are done, what is `answered` of them gets its answer, the others
+ * get `status`. */
+struct fate {
+    size_t done;
+    size_t answered;
+    enum status status;
+};
+
+/* Of a call with `count` items. */
+struct fate fake_stock_fate(struct fake_stock *fake, size_t count, struct error *error);
+
+/* The budget, or why there is none. */
+enum status fake_stock_reach(struct fake_stock *fake, struct text id, struct fake_budget **budget,
+                             struct error *error);
+
+void fake_stock_tell(const struct fake_stock *fake, struct fake_stock_change change);
 
 /* The budget of this id, made where it was never seen. Valid until a wipe or a restore. */
 struct fake_budget *fake_stock_budget(struct fake_stock *fake, struct text id);

@@ -109,6 +109,21 @@ static void refunded(struct world *world, uint32_t id, uint32_t budget,
                       id, budget, truth->ids[id].refunds);
 }
 
+/* The numbers follow; whether they had to be changed is not for here. A restore forgets what was taken by
+ * hand: it cannot be known. */
+static void amended(struct truth_budget *sums, const struct stock_amendment *item)
+{
+    sums->credited += item->credited;
+    sums->deducted += item->deducted;
+    sums->settled += item->settled;
+    sums->released += item->released;
+    if (item->restore == STOCK_RESTORE_UNLIMITED) sums->unlimited = true;
+    if (item->restore != STOCK_RESTORE_NONE)
+        sums->by_hand = 0;
+    else if (!sums->unlimited)
+        sums->by_hand += item->credited - item->deducted + item->released - item->left;
+}
+
 void check_stock(void *context, const struct fake_stock_change *change)
 {
     struct world *world = context;
@@ -121,6 +136,10 @@ void check_stock(void *context, const struct fake_stock_change *change)
         if (change->amount != TOTAL_UNLIMITED) sums->credited += change->amount;
         return;
     }
+    if (change->kind == FAKE_STOCK_AMENDED) {
+        amended(sums, change->amendment);
+        return;
+    }
     uint32_t id = truth_number(change->id, 'i');
     if (id >= world->truth.id_count) return;
     switch (change->kind) {
@@ -128,7 +147,8 @@ void check_stock(void *context, const struct fake_stock_change *change)
     case FAKE_STOCK_SETTLED: settled(world, id, budget, change); break;
     case FAKE_STOCK_RELEASED: released(world, id, budget, change); break;
     case FAKE_STOCK_REFUNDED: refunded(world, id, budget, change); break;
-    case FAKE_STOCK_CREDITED: break;
+    case FAKE_STOCK_CREDITED:
+    case FAKE_STOCK_AMENDED: break;
     }
 }
 

@@ -15,14 +15,16 @@ static size_t item_size(enum late_kind kind)
     case LATE_CREDIT: return sizeof(struct stock_credit);
     case LATE_DEDUCT: return sizeof(struct stock_deduct);
     case LATE_STATE: return sizeof(struct text);
+    case LATE_AMEND: return sizeof(struct stock_amendment);
     }
     return 0;
 }
 
-/* Every item begins with its texts: the budget's id, and but for a state the message's or credit's. */
+/* Every item begins with its texts: the budget's id, and but for a state and an amendment the message's or
+ * credit's. */
 static size_t text_count(enum late_kind kind)
 {
-    return kind == LATE_STATE ? 1 : 2;
+    return kind == LATE_STATE || kind == LATE_AMEND ? 1 : 2;
 }
 
 /* One allocation: the items, then the bytes of their texts. */
@@ -47,16 +49,41 @@ static void *items_copy(enum late_kind kind, const void *items, size_t count)
     return copy;
 }
 
+/* The same for amendments: the items, their credits, then the bytes of the texts of both. */
+static void *amendments_copy(const struct stock_amendment *items, size_t count)
+{
+    size_t credits = 0, bytes = 0;
+    for (size_t i = 0; i < count; i++) {
+        credits += items[i].credit_count;
+        bytes += items[i].budget_id.size;
+        for (size_t c = 0; c < items[i].credit_count; c++) bytes += items[i].credits[c].credit_id.size;
+    }
+    struct stock_amendment *copy =
+        memory_alloc(count * sizeof *copy + credits * sizeof(struct stock_credit_entry) + bytes);
+    struct stock_credit_entry *credit = (void *)(copy + count);
+    char *to = (char *)(credit + credits);
+    for (size_t i = 0; i < count; i++) {
+        copy[i] = items[i];
+        copy[i].budget_id.data = memcpy(to, items[i].budget_id.data, items[i].budget_id.size);
+        to += items[i].budget_id.size;
+        copy[i].credits = credit;
+        for (size_t c = 0; c < items[i].credit_count; c++, credit++) {
+            *credit = items[i].credits[c];
+            credit->credit_id.data = memcpy(to, credit->credit_id.data, credit->credit_id.size);
+            to += credit->credit_id.size;
+        }
+    }
+    return copy;
+}
+
 bool late_add(struct world *world, enum late_kind kind, const void *items, size_t count,
               enum budget_state state)
 {
     struct late *late = &world->late;
     if (late->count == LATE_MAX || count == 0) return false;
-    late->requests[late->count++] = (struct late_request){.kind = kind,
-                                                          .count = count,
-                                                          .items = items_copy(kind, items, count),
-                                                          .sent_at_us = world->now_us,
-                                                          .state = state};
+    void *copy = kind == LATE_AMEND ? amendments_copy(items, count) : items_copy(kind, items, count);
+    late->requests[late->count++] = (struct late_request){
+        .kind = kind, .count = count, .items = copy, .sent_at_us = world->now_us, .state = state};
     return true;
 }
 
@@ -76,6 +103,7 @@ static void carry_out(struct world *world, const struct late_request *request)
         ignored =
             stock_state_set(stock, *(const struct text *)request->items, request->state, &now_us, &error);
         break;
+    case LATE_AMEND: ignored = stock_amend(stock, request->items, request->count, &error); break;
     }
     (void)ignored;
 }

@@ -3,14 +3,22 @@
 #ifndef BURSAR_TESTS_SIM_LATE_H
 #define BURSAR_TESTS_SIM_LATE_H
 
-#include "port/stock.h"
+#include "port/stock_audit.h"
 
 #define LATE_MAX 16
 
 struct late_request {
-    enum late_kind { LATE_SETTLE, LATE_RELEASE, LATE_FORGET, LATE_CREDIT, LATE_DEDUCT, LATE_STATE } kind;
+    enum late_kind {
+        LATE_SETTLE,
+        LATE_RELEASE,
+        LATE_FORGET,
+        LATE_CREDIT,
+        LATE_DEDUCT,
+        LATE_STATE,
+        LATE_AMEND,
+    } kind;
     size_t count;
-    void *items; /* owned, with its texts behind the array */
+    void *items; /* owned, with what they point to behind the array */
     int64_t sent_at_us;
     enum budget_state state;
 };

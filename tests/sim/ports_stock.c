@@ -210,6 +210,66 @@ static enum status sim_pending_scan(struct stock *base, struct text budget_id, u
     }
 }
 
+static enum status sim_server(struct stock *base, char server[STOCK_SERVER_SIZE_MAX], struct error *error)
+{
+    struct sim_stock *self = self_of(base);
+    server[0] = '\0';
+    switch (path_of(self)) {
+    case PATH_NOWHERE:
+    case PATH_LATE: return nowhere(error);
+    default: return stock_server(real_of(self), server, error);
+    }
+}
+
+static enum status sim_audit(struct stock *base, struct stock_audit *items, size_t count, struct error *error)
+{
+    struct sim_stock *self = self_of(base);
+    if (path_of(self) != PATH_NOWHERE) return stock_audit(real_of(self), items, count, error);
+    for (size_t i = 0; i < count; i++) items[i].status = STATUS_RETRY;
+    return nowhere(error);
+}
+
+static enum status sim_credits_scan(struct stock *base, struct text budget_id, uint64_t *cursor,
+                                    struct arena *arena, struct stock_credit_entry **entries, size_t *count,
+                                    struct error *error)
+{
+    struct sim_stock *self = self_of(base);
+    *count = 0;
+    switch (path_of(self)) {
+    case PATH_NOWHERE:
+    case PATH_LATE: return nowhere(error);
+    default: return stock_credits_scan(real_of(self), budget_id, cursor, arena, entries, count, error);
+    }
+}
+
+static enum status sim_amend(struct stock *base, struct stock_amendment *items, size_t count,
+                             struct error *error)
+{
+    struct sim_stock *self = self_of(base);
+    size_t half = count / 2;
+    enum status status = STATUS_OK;
+    switch (path_of(self)) {
+    case PATH_NOWHERE: status = nowhere(error); break;
+    case PATH_LATE:
+        late_add(self->world, LATE_AMEND, items, count, 0);
+        status = lost(error);
+        break;
+    case PATH_FLUSHED:
+        for (size_t i = half; i < count; i++) items[i].status = STATUS_RETRY;
+        status = stock_amend(real_of(self), items, half, error);
+        late_arrive(self->world);
+        if (status == STATUS_OK) status = stock_amend(real_of(self), items + half, count - half, error);
+        return status;
+    default: return stock_amend(real_of(self), items, count, error);
+    }
+    for (size_t i = 0; i < count; i++) {
+        items[i].status = status;
+        items[i].applied = false;
+        items[i].left_after = STOCK_LEFT_NONE;
+    }
+    return status;
+}
+
 static uint64_t sim_connections(const struct stock *base)
 {
     return ((const struct sim_stock *)base)->connections;
@@ -222,7 +282,14 @@ static void sim_close(struct stock *base)
 
 void sim_stock_open(struct sim_stock *stock, struct world *world, struct process *process)
 {
+    static const struct stock_audit_ops audit_ops = {
+        .server = sim_server,
+        .audit = sim_audit,
+        .credits_scan = sim_credits_scan,
+        .amend = sim_amend,
+    };
     static const struct stock_ops ops = {
+        .audit = &audit_ops,
         .connections = sim_connections,
         .ping = sim_ping,
         .load_scripts = sim_ping,
