@@ -53,9 +53,9 @@ struct ledger_stats {
     int64_t budgets;
     int64_t refunds_due;
     int64_t credits_due;
-    int64_t parked;              /* rows in state parked */
+    int64_t parked;               /* rows in state parked */
     int64_t last_parked_sequence; /* 0: nothing was ever parked */
-    int64_t last_deducted_at_us; /* the token of the row booked last, among the newest; 0: they have none */
+    int64_t last_deducted_at_us;  /* the token of the row booked last, among the newest; 0: they have none */
 };
 
 struct ledger;

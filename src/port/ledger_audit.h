@@ -57,7 +57,7 @@ enum intervention_state {
 
 /* An entry of the journal: who changed what by hand or by reconcile, and how it was before. */
 struct intervention {
-    int64_t sequence; /* answer of interventions_begin; above 0, never used again */
+    int64_t sequence; /* answer of interventions_begin; 1 to AMOUNT_MAX, never used again */
     enum intervention_kind kind;
     enum intervention_state state;
     int64_t at_us;         /* answer of interventions_open; Unix time */
@@ -158,7 +158,9 @@ MUST_CHECK static inline enum status ledger_credits_list(struct ledger *ledger, 
 }
 
 /* Inserts a voided row for each id that has none, and for each inserted one an entry of the journal
- * (INTERVENTION_VOID for an orphan, INTERVENTION_DISCARD else; done), all in one transaction. */
+ * (INTERVENTION_VOID for an orphan, INTERVENTION_DISCARD else; done; with budget, id, and the amount where
+ * its refund is due), all in one transaction. `inserted` holds with STATUS_OK only. STATUS_REFUSED: the
+ * content of one of them, and nothing is inserted. */
 MUST_CHECK static inline enum status ledger_voids_insert(struct ledger *ledger, struct text actor,
                                                          struct ledger_void *voids, size_t count,
                                                          struct error *error)
@@ -166,7 +168,10 @@ MUST_CHECK static inline enum status ledger_voids_insert(struct ledger *ledger, 
     return ledger->audit->voids_insert(ledger, actor, voids, count, error);
 }
 
-/* Writes each into the journal with the state that it has, in one transaction, and gives it its sequence. */
+/* Writes each into the journal with the state that it has, in one transaction, and gives it its sequence,
+ * which holds with STATUS_OK only. Sequences grow, and are not below the time in microseconds: a ledger
+ * restored from a backup gives none again that Redis may have seen. After STATUS_UNKNOWN the entries may be
+ * there, begun: interventions_open finds them. */
 MUST_CHECK static inline enum status ledger_interventions_begin(struct ledger *ledger,
                                                                 struct intervention *interventions,
                                                                 size_t count, struct error *error)
@@ -174,7 +179,8 @@ MUST_CHECK static inline enum status ledger_interventions_begin(struct ledger *l
     return ledger->audit->interventions_begin(ledger, interventions, count, error);
 }
 
-/* Writes the state of each, found by its sequence, in one transaction. */
+/* Writes the state of each, found by its sequence, in one transaction. Writing it twice is harmless.
+ * STATUS_REFUSED: one is not there, and nothing is written. */
 MUST_CHECK static inline enum status ledger_interventions_end(struct ledger *ledger,
                                                               const struct intervention *interventions,
                                                               size_t count, struct error *error)
@@ -217,7 +223,8 @@ MUST_CHECK static inline enum status ledger_parked_mark(struct ledger *ledger,
     return ledger->audit->parked_mark(ledger, marks, count, state, error);
 }
 
-/* Keeps the run, and of older ones the last thousand. */
+/* Keeps the run, and of older ones the last thousand. STATUS_REFUSED: a time that is not above 0, a number
+ * below 0, no actor. */
 MUST_CHECK static inline enum status ledger_run_record(struct ledger *ledger, const struct reconcile_run *run,
                                                        struct error *error)
 {
@@ -249,7 +256,8 @@ MUST_CHECK static inline enum status ledger_sights_record(struct ledger *ledger,
 }
 
 /* Takes a lock that one process at a time holds, until ledger_unlock, ledger_close or its end, however it
- * ends. Does not wait. STATUS_REFUSED: another process (named, where that is known) holds it. */
+ * ends. Does not wait. Held by this ledger already: STATUS_OK. STATUS_REFUSED: another one, of this process
+ * or of another (named, where that is known), holds it. */
 MUST_CHECK static inline enum status ledger_lock(struct ledger *ledger, enum ledger_lock lock,
                                                  struct error *error)
 {

@@ -122,7 +122,7 @@ static enum status connection_make(struct sqlite_ledger *ledger, bool create, st
     enum status status = file_find(ledger, create, error);
     if (status != STATUS_OK) return status;
     if (ledger->role == SQLITE_LEDGER_WORKER) {
-        status = worker_lock_take(&ledger->lock, ledger->path, error);
+        status = lock_file_take(&ledger->locks[LOCK_WORKER], LOCK_WORKER, ledger->path, error);
         if (status != STATUS_OK) return status;
     }
     int code =

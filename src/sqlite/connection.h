@@ -3,9 +3,9 @@
 #ifndef BURSAR_SQLITE_CONNECTION_H
 #define BURSAR_SQLITE_CONNECTION_H
 
+#include "sqlite/lock_file.h"
 #include "sqlite/sqlite_ledger.h"
 #include "sqlite/statement.h"
-#include "sqlite/worker_lock.h"
 
 #include <sqlite3.h>
 
@@ -14,8 +14,9 @@ struct sqlite_ledger {
     char *path;
     enum sqlite_ledger_role role;
     int busy_timeout_ms;
-    struct worker_lock lock; /* held by the role WORKER once it connected */
-    sqlite3 *database;       /* NULL: not connected */
+    struct lock_file locks[LOCK_KIND_COUNT]; /* the role WORKER holds the worker's once it connected; they
+                                                outlive a connection */
+    sqlite3 *database;                       /* NULL: not connected */
     sqlite3_stmt *statements[STATEMENT_COUNT];
     /* of settle: the budgets that a range uses */
     uint32_t *range_budgets;
@@ -34,7 +35,7 @@ static inline struct sqlite_ledger *sqlite_ledger_of(struct ledger *ledger)
  * it is not Bursar's, or another worker has it. */
 MUST_CHECK enum status connection_open(struct sqlite_ledger *ledger, bool create, struct error *error);
 
-/* Frees the statements and closes; harmless when not connected. The worker's lock stays. */
+/* Frees the statements and closes; harmless when not connected. The locks stay. */
 void connection_close(struct sqlite_ledger *ledger);
 
 /* Syncs the write-ahead log, and moves it into the file as far as nobody reads it. Only for the holder of the

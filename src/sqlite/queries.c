@@ -77,6 +77,7 @@ enum status sqlite_deductions_find(struct ledger *port, const struct text *messa
         if (code == SQLITE_ROW) {
             rows[i] = (struct ledger_deduction){
                 .found = true,
+                .sequence = sqlite3_column_int64(statement, 7),
                 .budget_id = arena_copy(arena, statement_text(statement, 0)),
                 .amount = sqlite3_column_int64(statement, 1),
                 .deducted_at_us = sqlite3_column_int64(statement, 2),
@@ -109,6 +110,7 @@ enum status sqlite_stats(struct ledger *port, struct ledger_stats *stats, struct
         .credits_due = sqlite3_column_int64(statement, 2),
         .parked = sqlite3_column_int64(statement, 3),
         .last_deducted_at_us = sqlite3_column_int64(statement, 4),
+        .last_parked_sequence = sqlite3_column_int64(statement, 5),
     };
     transaction_rollback(ledger);
     return STATUS_OK;

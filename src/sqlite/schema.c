@@ -9,10 +9,12 @@
 #define SCHEMA_VERSION ((int)(sizeof migrations / sizeof migrations[0]))
 
 extern const struct embedded_file migration_001_tables_and_views;
+extern const struct embedded_file migration_002_audit;
 
 /* src/sqlite/migrations/. Step i leads from version i to version i + 1. A step that was released is never
  * changed. */
-static const struct embedded_file *const migrations[] = {&migration_001_tables_and_views};
+static const struct embedded_file *const migrations[] = {&migration_001_tables_and_views,
+                                                         &migration_002_audit};
 
 /* The number that `sql` selects. */
 static int number_read(struct sqlite_ledger *ledger, const char *sql, int64_t *number)

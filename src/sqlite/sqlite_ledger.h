@@ -1,7 +1,8 @@
 /* The ledger in an SQLite file.
  *
  * WAL with synchronous=FULL: what was answered with STATUS_OK survives a power cut. One worker at a time
- * settles into a file; any number of tools may work beside it. */
+ * settles into a file; any number of tools may work beside it. The locks of port/ledger_audit.h are files
+ * beside it, `<path>.reconcile-lock` and `<path>.dead-letters-lock`. */
 #ifndef BURSAR_SQLITE_SQLITE_LEDGER_H
 #define BURSAR_SQLITE_SQLITE_LEDGER_H
 

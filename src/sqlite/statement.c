@@ -30,8 +30,8 @@ static const char *const statement_table[STATEMENT_COUNT] = {
                                    "state, reason, refund, booked_at_us, user_id, meta)"
                                    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     [STATEMENT_DEDUCTION_FIND] =
-        "SELECT budget_id, amount, deducted_at_us, state, reason, refund, booked_at_us FROM "
-        "deduction WHERE message_id = ?1",
+        "SELECT budget_id, amount, deducted_at_us, state, reason, refund, booked_at_us, sequence"
+        " FROM deduction WHERE message_id = ?1",
     [STATEMENT_CREDIT_INSERT] =
         "INSERT INTO credit (budget_id, credit_id, amount, created_at_us) VALUES (?1, ?2, ?3, ?4)",
     [STATEMENT_CREDIT_FIND] = "SELECT amount, applied FROM credit WHERE budget_id = ?1 AND credit_id = ?2",
@@ -45,13 +45,57 @@ static const char *const statement_table[STATEMENT_COUNT] = {
     [STATEMENT_REFUND_DONE] = "UPDATE deduction SET refund = 2 WHERE message_id = ?1 AND refund = 1",
     [STATEMENT_PARKED_INSERT] =
         "INSERT INTO parked (message_id, reason, detail, parked_at_us) VALUES (?1, ?2, ?3, ?4)",
+    [STATEMENT_PARKED_LOOK] =
+        "SELECT EXISTS (SELECT 1 FROM parked INDEXED BY parked_of_id WHERE message_id = ?1 AND state = 0),"
+        " EXISTS (SELECT 1 FROM parked INDEXED BY parked_of_id WHERE message_id = ?1 AND state = 1)"
+        " OR EXISTS (SELECT 1 FROM intervention INDEXED BY intervention_replayed"
+        "            WHERE message_id = ?1 AND kind IN (3, 6))",
+    [STATEMENT_PARKED_SINCE] = "SELECT sequence, message_id, reason, parked_at_us FROM parked"
+                               " WHERE sequence > ?1 ORDER BY sequence LIMIT ?2",
+    [STATEMENT_PARKED_MARK] =
+        "UPDATE parked INDEXED BY parked_waiting SET state = ?2 WHERE message_id = ?1 AND state = 0",
+    [STATEMENT_PARKED_MARK_ONE] =
+        "UPDATE parked SET state = ?2 WHERE sequence ="
+        " (SELECT sequence FROM parked INDEXED BY parked_without_id"
+        "  WHERE reason = ?1 AND state = 0 AND message_id IS NULL ORDER BY sequence LIMIT 1)",
+    [STATEMENT_ROWS_SCAN] = "SELECT sequence, budget_id, amount, deducted_at_us, state, refund FROM deduction"
+                            " WHERE sequence > ?1 ORDER BY sequence LIMIT ?2",
+    [STATEMENT_CREDITS_LIST] =
+        "SELECT sequence, credit_id, amount, applied, created_at_us FROM credit INDEXED BY credit_of_budget"
+        " WHERE budget_id = ?1 AND sequence > ?2 ORDER BY sequence LIMIT ?3",
+    [STATEMENT_INTERVENTION_LAST] = "SELECT max(sequence) FROM intervention",
+    [STATEMENT_INTERVENTION_INSERT] =
+        "INSERT INTO intervention (sequence, kind, state, begun_at_us, actor, budget_id, message_id, subject,"
+        " value_before, value_after, amount) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    [STATEMENT_INTERVENTION_END] = "UPDATE intervention SET state = ?2 WHERE sequence = ?1",
+    [STATEMENT_INTERVENTIONS_OPEN] =
+        "SELECT sequence, kind, state, begun_at_us, actor, budget_id, message_id, subject, value_before,"
+        " value_after, amount FROM intervention INDEXED BY intervention_begun"
+        " WHERE state = 0 AND kind = ?1 ORDER BY sequence LIMIT ?2",
+    [STATEMENT_RUN_INSERT] =
+        "INSERT INTO reconcile_run (started_at_us, finished_at_us, actor, repair, complete, clean, budgets,"
+        " left_drift, missing_key, uncleared, refund_due, credit_due, orphan, ledger_behind, untracked,"
+        " mended) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+    [STATEMENT_RUNS_FORGET] = "DELETE FROM reconcile_run WHERE sequence < ?1",
+    [STATEMENT_RUN_LAST] =
+        "SELECT started_at_us, finished_at_us, actor, repair, complete, clean, budgets, left_drift,"
+        " missing_key, uncleared, refund_due, credit_due, orphan, ledger_behind, untracked, mended"
+        " FROM reconcile_run WHERE sequence > 0 ORDER BY sequence DESC LIMIT 1",
+    [STATEMENT_SIGHT_READ] =
+        "SELECT server, credited, deducted, settled, released FROM sight WHERE budget_id = ?1",
+    [STATEMENT_SIGHT_RECORD] =
+        "INSERT INTO sight (budget_id, server, credited, deducted, settled, released, seen_at_us)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (budget_id) DO UPDATE SET"
+        " server = excluded.server, credited = excluded.credited, deducted = excluded.deducted,"
+        " settled = excluded.settled, released = excluded.released, seen_at_us = excluded.seen_at_us",
     [STATEMENT_STATS] = "SELECT (SELECT count(*) FROM budget),"
                         " (SELECT count(*) FROM deduction INDEXED BY deduction_refund_due WHERE refund = 1),"
                         " (SELECT count(*) FROM credit INDEXED BY credit_due WHERE applied = 0),"
                         " (SELECT count(*) FROM parked INDEXED BY parked_waiting WHERE state = 0),"
                         " (SELECT deducted_at_us FROM"
                         "   (SELECT deducted_at_us FROM deduction ORDER BY sequence DESC LIMIT 1000)"
-                        "   WHERE deducted_at_us IS NOT NULL LIMIT 1)",
+                        "   WHERE deducted_at_us IS NOT NULL LIMIT 1),"
+                        " (SELECT max(sequence) FROM parked)",
 };
 
 const char *statement_sql(enum statement statement)

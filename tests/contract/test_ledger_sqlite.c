@@ -190,6 +190,7 @@ static void what_came_with_a_deduction_is_kept(void **state)
 static void versions_are_told_apart(void **state)
 {
     struct fixture *f = *state;
+    const char *version = raw_text(f, "PRAGMA user_version");
     assert_string_equal(raw_text(f, "PRAGMA journal_mode"), "wal");
     assert_int_equal(raw_execute(f, "PRAGMA user_version = 99"), SQLITE_OK);
     add(f, "m", "b", 1, 1);
@@ -200,7 +201,7 @@ static void versions_are_told_apart(void **state)
     assert_int_equal(raw_execute(f, "PRAGMA user_version = 0"), SQLITE_OK);
     assert_status(settle_all(f), STATUS_RETRY);
     assert_non_null(strstr(f->error.text, "bursar init"));
-    assert_int_equal(raw_execute(f, "PRAGMA user_version = 1"), SQLITE_OK);
+    assert_int_equal(raw_execute(f, arena_format(&f->arena, "PRAGMA user_version = %s", version)), SQLITE_OK);
     assert_ok(settle_all(f));
 }
 
@@ -269,9 +270,12 @@ static void the_file_is_not_for_everybody(void **state)
     struct stat found;
     mode_t mask = umask(0);
     assert_ok(ledger_initialise(f->ledger, &f->error));
+    assert_ok(ledger_lock(f->ledger, LEDGER_LOCK_RECONCILE, &f->error));
+    assert_ok(ledger_lock(f->ledger, LEDGER_LOCK_DEAD_LETTERS, &f->error));
     umask(mask);
-    static const char *const suffixes[] = {"", "-wal", "-shm", ".worker-lock"};
-    for (size_t i = 0; i < 4; i++) {
+    static const char *const suffixes[] = {
+        "", "-wal", "-shm", ".worker-lock", ".reconcile-lock", ".dead-letters-lock"};
+    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
         const char *path = arena_format(&f->arena, "%s%s", f->path, suffixes[i]);
         assert_int_equal(stat(path, &found), 0);
         assert_int_equal(found.st_mode & 0777, 0640);
@@ -289,6 +293,7 @@ static void no_statement_scans(void **state)
         assert_int_equal(sqlite3_prepare_v2(database, sql, -1, &plan, NULL), SQLITE_OK);
         while (sqlite3_step(plan) == SQLITE_ROW) {
             const char *step = (const char *)sqlite3_column_text(plan, 3);
+            if (strcmp(step, "SCAN CONSTANT ROW") == 0) continue; /* no table */
             if (strstr(step, "SCAN") != NULL || strstr(step, "TEMP B-TREE") != NULL)
                 fail_msg("%s: %s", step, sql);
         }

@@ -15,7 +15,7 @@ struct fake_ledger {
     struct fake_ledger_store *store;
 };
 
-static struct fake_ledger_store *store_of(struct ledger *port)
+struct fake_ledger_store *store_of(struct ledger *port)
 {
     return ((struct fake_ledger *)port)->store;
 }
@@ -124,20 +124,13 @@ static void budget_add_delta(struct fake_ledger_store *store, const struct batch
            (booked->budget.total == TOTAL_UNLIMITED ? AMOUNT_MAX : booked->budget.total));
 }
 
-/* As SQLite's length() counts. */
-static size_t text_characters(struct text text)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < text.size; i++) count += ((unsigned char)text.data[i] & 0xc0) != 0x80;
-    return count;
-}
-
 /* Why the table has no place for this row; NULL: it has. */
 static const char *row_objection(const struct fake_ledger_store *store, const struct deduction *deduction)
 {
     if (deduction->deducted_at_us > AMOUNT_MAX) return "a token beyond 9007199254740991";
-    if (text_characters(deduction->user_id) > USER_ID_CHARACTERS_MAX) return "a user_id that is too long";
-    if (text_characters(deduction->meta) > META_SIZE_MAX) return "meta that is too long";
+    if (store_text_characters(deduction->user_id) > USER_ID_CHARACTERS_MAX)
+        return "a user_id that is too long";
+    if (store_text_characters(deduction->meta) > META_SIZE_MAX) return "meta that is too long";
     bool refused = text_is_present(store->refused_id) && text_equal(deduction->message_id, store->refused_id);
     return refused ? "refused, as asked for" : NULL;
 }
@@ -240,6 +233,7 @@ static enum status fake_deductions_find(struct ledger *port, const struct text *
         const struct fake_deduction *row = store_deduction_find(call.store, message_ids[i]);
         rows[i] = (struct ledger_deduction){.found = row != NULL};
         if (row == NULL) continue;
+        rows[i].sequence = row - call.store->deductions + 1;
         rows[i].budget_id = arena_copy(arena, row->budget_id);
         rows[i].amount = row->amount;
         rows[i].deducted_at_us = row->deducted_at_us;
@@ -257,7 +251,9 @@ static enum status fake_stats(struct ledger *port, struct ledger_stats *stats, s
     enum status status = call_begin(port, false, &call, error);
     if (status != STATUS_OK) return status;
     *stats = (struct ledger_stats){.budgets = (int64_t)call.store->budget_count,
-                                   .parked = (int64_t)call.store->parked_count};
+                                   .last_parked_sequence = (int64_t)call.store->parked_count};
+    for (size_t i = 0; i < call.store->parked_count; i++)
+        stats->parked += call.store->parked[i].state == PARKED_PARKED;
     for (size_t i = 0; i < call.store->deduction_count; i++) {
         const struct fake_deduction *row = &call.store->deductions[i];
         stats->refunds_due += row->refund == REFUND_DUE;
@@ -271,6 +267,7 @@ static enum status fake_stats(struct ledger *port, struct ledger_stats *stats, s
 
 static void fake_close(struct ledger *port)
 {
+    fake_ledger_locks_free(port);
     free(port);
 }
 
@@ -296,6 +293,7 @@ struct ledger *fake_ledger_open(struct fake_ledger_store *store)
 {
     struct fake_ledger *ledger = memory_alloc_zero(1, sizeof *ledger);
     ledger->base.ops = &operations;
+    ledger->base.audit = &fake_ledger_audit_operations;
     ledger->store = store;
     return &ledger->base;
 }

@@ -4,7 +4,7 @@
 #ifndef BURSAR_TESTS_FAKE_LEDGER_H
 #define BURSAR_TESTS_FAKE_LEDGER_H
 
-#include "port/ledger.h"
+#include "port/ledger_audit.h"
 
 struct fake_ledger_store;
 
@@ -49,6 +49,7 @@ struct fake_parked {
     enum park_reason reason;
     struct text detail;
     int64_t parked_at_us;
+    enum parked_state state;
 };
 
 /* Empty, without tables, at one microsecond after the epoch. The caller frees. */
@@ -64,16 +65,17 @@ void fake_ledger_clock_set(struct fake_ledger_store *store, int64_t wall_us);
 void fake_ledger_fail(struct fake_ledger_store *store, enum fake_ledger_fault fault, unsigned skip,
                       unsigned times);
 
-/* From now on a row with this message id is refused (absent: none is any more). One id at a time. */
-/* A void row with its refund due, as reconcile and `dlq discard` book it; false: the id is booked. */
+/* A void row with its refund due, past the ports and without an entry in the journal; false: the id is
+ * booked. */
 bool fake_ledger_void(struct fake_ledger_store *store, struct text message_id, struct text budget_id,
                       int64_t amount, int64_t deducted_at_us);
 
+/* From now on a row with this message id is refused (absent: none is any more). One id at a time. */
 void fake_ledger_refuse(struct fake_ledger_store *store, struct text message_id);
 
-/* A backup of the store: its tables, deductions, budgets, credits and parked messages. Restoring puts all of
- * it in the place of what the store holds, as often as one likes, under the ledgers that are open; the clock,
- * the calls, the fault and the refused row go on. Rows looked at before are dead. The caller frees. */
+/* A backup of the store: its tables and all that they hold. Restoring puts all of it in the place of what the
+ * store holds, as often as one likes, under the ledgers that are open; the clock, the calls, the fault, the
+ * locks and the refused row go on. Rows looked at before are dead. The caller frees. */
 struct fake_ledger_snapshot;
 struct fake_ledger_snapshot *fake_ledger_snapshot_take(const struct fake_ledger_store *store);
 void fake_ledger_snapshot_restore(struct fake_ledger_store *store,
@@ -91,6 +93,12 @@ size_t fake_ledger_credit_count(const struct fake_ledger_store *store);
 const struct fake_credit *fake_ledger_credit(const struct fake_ledger_store *store, size_t index);
 size_t fake_ledger_parked_count(const struct fake_ledger_store *store);
 const struct fake_parked *fake_ledger_parked(const struct fake_ledger_store *store, size_t index);
+size_t fake_ledger_intervention_count(const struct fake_ledger_store *store);
+const struct intervention *fake_ledger_intervention(const struct fake_ledger_store *store, size_t index);
+size_t fake_ledger_run_count(const struct fake_ledger_store *store);
+const struct reconcile_run *fake_ledger_run(const struct fake_ledger_store *store, size_t index);
+size_t fake_ledger_sight_count(const struct fake_ledger_store *store);
+const struct stock_sight *fake_ledger_sight(const struct fake_ledger_store *store, size_t index);
 
 /* Calls that got as far as the store, faults included. */
 uint64_t fake_ledger_calls(const struct fake_ledger_store *store);

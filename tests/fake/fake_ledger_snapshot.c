@@ -3,6 +3,7 @@
 #include "base/memory.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct fake_ledger_snapshot {
     struct fake_ledger_store *content; /* owned; only its rows and tables count */
@@ -33,6 +34,7 @@ static void parked_add(struct fake_ledger_store *store, const struct fake_parked
                                                  .reason = parked->reason,
                                                  .detail = parked->detail});
     store->parked[store->parked_count - 1].parked_at_us = parked->parked_at_us;
+    store->parked[store->parked_count - 1].state = parked->state;
 }
 
 /* The rows in their order, for the order is what a debt's sequence counts. */
@@ -44,6 +46,10 @@ static struct fake_ledger_store *content_copy(const struct fake_ledger_store *fr
     for (size_t i = 0; i < from->budget_count; i++) budget_add(copy, &from->budgets[i]);
     for (size_t i = 0; i < from->credit_count; i++) credit_add(copy, &from->credits[i]);
     for (size_t i = 0; i < from->parked_count; i++) parked_add(copy, &from->parked[i]);
+    for (size_t i = 0; i < from->intervention_count; i++)
+        store_intervention_add(copy, &from->interventions[i]);
+    for (size_t i = 0; i < from->run_count; i++) store_run_add(copy, &from->runs[i]);
+    for (size_t i = 0; i < from->sight_count; i++) store_sight_set(copy, &from->sights[i]);
     return copy;
 }
 
@@ -64,6 +70,7 @@ void fake_ledger_snapshot_restore(struct fake_ledger_store *store,
     restored->fault = old.fault;
     restored->fault_skip = old.fault_skip;
     restored->fault_times = old.fault_times;
+    memcpy(restored->lock_holders, old.lock_holders, sizeof old.lock_holders);
     fake_ledger_refuse(restored, old.refused_id);
     *store = *restored;
     *restored = old;

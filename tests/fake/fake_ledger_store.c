@@ -13,7 +13,7 @@ static uint64_t hash_id(struct text id)
     return hash;
 }
 
-static void *grow(void *rows, size_t count, size_t *capacity, size_t size)
+void *store_grow(void *rows, size_t count, size_t *capacity, size_t size)
 {
     if (count < *capacity) return rows;
     *capacity = *capacity == 0 ? 64 : 2 * *capacity;
@@ -57,6 +57,9 @@ void fake_ledger_store_free(struct fake_ledger_store *store)
     free(store->budgets);
     free(store->credits);
     free(store->parked);
+    free(store->interventions);
+    free(store->runs);
+    free(store->sights);
     arena_free(&store->arena);
     free(store);
 }
@@ -88,8 +91,8 @@ struct fake_credit *store_credit_find(const struct fake_ledger_store *store, str
 
 void store_deduction_add(struct fake_ledger_store *store, const struct fake_deduction *row)
 {
-    store->deductions = grow(store->deductions, store->deduction_count, &store->deduction_capacity,
-                             sizeof *store->deductions);
+    store->deductions = store_grow(store->deductions, store->deduction_count, &store->deduction_capacity,
+                                   sizeof *store->deductions);
     if (2 * (store->deduction_count + 1) > store->slot_count) slots_reserve(store, 2 * store->slot_count);
     uint32_t *slot = slot_find(store, row->message_id);
     assert(*slot == 0);
@@ -105,7 +108,7 @@ void store_deduction_add(struct fake_ledger_store *store, const struct fake_dedu
 void store_budget_add(struct fake_ledger_store *store, const struct ledger_budget *budget)
 {
     store->budgets =
-        grow(store->budgets, store->budget_count, &store->budget_capacity, sizeof *store->budgets);
+        store_grow(store->budgets, store->budget_count, &store->budget_capacity, sizeof *store->budgets);
     store->budgets[store->budget_count++] = (struct fake_budget){
         .budget =
             {
@@ -125,7 +128,7 @@ void store_credit_add(struct fake_ledger_store *store, struct text budget_id, st
                       int64_t amount)
 {
     store->credits =
-        grow(store->credits, store->credit_count, &store->credit_capacity, sizeof *store->credits);
+        store_grow(store->credits, store->credit_count, &store->credit_capacity, sizeof *store->credits);
     store->credits[store->credit_count++] = (struct fake_credit){
         .budget_id = arena_copy(&store->arena, budget_id),
         .credit_id = arena_copy(&store->arena, credit_id),
@@ -136,7 +139,8 @@ void store_credit_add(struct fake_ledger_store *store, struct text budget_id, st
 
 void store_parked_add(struct fake_ledger_store *store, const struct parked_row *row)
 {
-    store->parked = grow(store->parked, store->parked_count, &store->parked_capacity, sizeof *store->parked);
+    store->parked =
+        store_grow(store->parked, store->parked_count, &store->parked_capacity, sizeof *store->parked);
     store->parked[store->parked_count++] = (struct fake_parked){
         .message_id = arena_copy(&store->arena, row->message_id),
         .reason = row->reason,

@@ -4,7 +4,7 @@
 #define BURSAR_TESTS_SIM_PORTS_H
 
 #include "port/broker.h"
-#include "port/ledger.h"
+#include "port/ledger_audit.h"
 #include "port/stock.h"
 
 struct world;

@@ -86,6 +86,60 @@ CALL(budgets_list, READS,
      after_id, arena, budgets, capacity, count, error)
 CALL(stats, READS, (struct ledger * base, struct ledger_stats *stats, struct error *error), stats, error)
 
+CALL(rows_scan, READS,
+     (struct ledger * base, int64_t after, struct arena *arena, struct ledger_row *rows, size_t capacity,
+      size_t *count, struct error *error),
+     after, arena, rows, capacity, count, error)
+CALL(credits_list, READS,
+     (struct ledger * base, struct text budget_id, int64_t after, struct arena *arena,
+      struct ledger_credit *credits, size_t capacity, size_t *count, struct error *error),
+     budget_id, after, arena, credits, capacity, count, error)
+CALL(voids_insert, WRITES,
+     (struct ledger * base, struct text actor, struct ledger_void *voids, size_t count, struct error *error),
+     actor, voids, count, error)
+CALL(interventions_begin, WRITES,
+     (struct ledger * base, struct intervention *interventions, size_t count, struct error *error),
+     interventions, count, error)
+CALL(interventions_end, WRITES,
+     (struct ledger * base, const struct intervention *interventions, size_t count, struct error *error),
+     interventions, count, error)
+CALL(interventions_open, READS,
+     (struct ledger * base, enum intervention_kind kind, struct arena *arena,
+      struct intervention *interventions, size_t capacity, size_t *count, struct error *error),
+     kind, arena, interventions, capacity, count, error)
+CALL(parked_look, READS,
+     (struct ledger * base, const struct text *ids, size_t count, struct parked_look *looks,
+      struct error *error),
+     ids, count, looks, error)
+CALL(parked_since, READS,
+     (struct ledger * base, int64_t after, struct arena *arena, struct parked_entry *entries, size_t capacity,
+      size_t *count, struct error *error),
+     after, arena, entries, capacity, count, error)
+CALL(parked_mark, WRITES,
+     (struct ledger * base, const struct parked_mark *marks, size_t count, enum parked_state state,
+      struct error *error),
+     marks, count, state, error)
+CALL(run_record, WRITES, (struct ledger * base, const struct reconcile_run *run, struct error *error), run,
+     error)
+CALL(run_last, READS,
+     (struct ledger * base, struct arena *arena, struct reconcile_run *run, bool *found, struct error *error),
+     arena, run, found, error)
+CALL(sights_read, READS,
+     (struct ledger * base, const struct text *budget_ids, size_t count, struct arena *arena,
+      struct stock_sight *sights, struct error *error),
+     budget_ids, count, arena, sights, error)
+CALL(sights_record, WRITES,
+     (struct ledger * base, const struct stock_sight *sights, size_t count, struct error *error), sights,
+     count, error)
+CALL(lock, READS, (struct ledger * base, enum ledger_lock lock, struct error *error), lock, error)
+
+/* Of a dead process nothing arrives any more; its locks are free when it is closed. */
+static void sim_unlock(struct ledger *base, enum ledger_lock lock)
+{
+    struct sim_ledger *self = self_of(base);
+    if (self->process == NULL || !self->process->dead) ledger_unlock(self->real, lock);
+}
+
 static void sim_close(struct ledger *base)
 {
     ledger_close(self_of(base)->real);
@@ -110,6 +164,26 @@ void sim_ledger_open(struct sim_ledger *ledger, struct world *world, struct proc
         .stats = sim_stats,
         .close = sim_close,
     };
-    *ledger = (struct sim_ledger){
-        .base.ops = &ops, .real = fake_ledger_open(world->ledger), .world = world, .process = process};
+    static const struct ledger_audit_ops audit = {
+        .rows_scan = sim_rows_scan,
+        .credits_list = sim_credits_list,
+        .voids_insert = sim_voids_insert,
+        .interventions_begin = sim_interventions_begin,
+        .interventions_end = sim_interventions_end,
+        .interventions_open = sim_interventions_open,
+        .parked_look = sim_parked_look,
+        .parked_since = sim_parked_since,
+        .parked_mark = sim_parked_mark,
+        .run_record = sim_run_record,
+        .run_last = sim_run_last,
+        .sights_read = sim_sights_read,
+        .sights_record = sim_sights_record,
+        .lock = sim_lock,
+        .unlock = sim_unlock,
+    };
+    *ledger = (struct sim_ledger){.base.ops = &ops,
+                                  .base.audit = &audit,
+                                  .real = fake_ledger_open(world->ledger),
+                                  .world = world,
+                                  .process = process};
 }
