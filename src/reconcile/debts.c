@@ -3,6 +3,7 @@
 #include "reconcile/reconcile_state.h"
 
 #include "base/memory.h"
+#include "core/limits.h"
 
 #include <stdlib.h>
 
@@ -92,7 +93,8 @@ static enum status repair_debt(struct reconcile *reconcile, struct debt *debt, s
 {
     struct audited_budget unknown = {.id = debt->budget_id};
     struct audited_budget *budget = budget_of(reconcile, debt->budget_id);
-    if (!reconcile_allows(reconcile, budget == NULL ? &unknown : budget, debt->amount)) return STATUS_OK;
+    int64_t change = debt->amount == TOTAL_UNLIMITED ? 0 : debt->amount;
+    if (!reconcile_allows(reconcile, budget == NULL ? &unknown : budget, change)) return STATUS_OK;
     bool is_credit = debt->kind == DEBT_CREDIT;
     struct intervention repair = {
         .kind = INTERVENTION_REPAIR,
@@ -102,7 +104,7 @@ static enum status repair_debt(struct reconcile *reconcile, struct debt *debt, s
         .subject = is_credit ? TEXT_LITERAL("credit-due") : TEXT_LITERAL("refund-due"),
         .before = TEXT_LITERAL("due"),
         .after = is_credit ? debt->id : TEXT_LITERAL("done"),
-        .amount = debt->amount,
+        .amount = change,
     };
     enum status status = ledger_interventions_begin(reconcile->options.ledger, &repair, 1, error);
     if (status != STATUS_OK) return status;

@@ -123,11 +123,13 @@ static enum status amend(struct reconcile *reconcile, bool *amended, struct erro
         .subject = missing ? TEXT_LITERAL("missing-key") : TEXT_LITERAL("left-drift"),
         .before = text_of(missing ? "no key" : numbers_text(reconcile, before, &measure->first, NULL)),
         .after = text_of(numbers_text(reconcile, after, &measure->first, result)),
-        .amount = missing ? result->left_expected : result->left,
+        .amount = !missing          ? result->left
+                  : budget->limited ? result->left_expected
+                                    : 0,
     };
     enum status status = ledger_interventions_begin(reconcile->options.ledger, &repair, 1, error);
     if (status != STATUS_OK) return status;
-    FAILPOINT("reconcile.journal-begun");
+    FAILPOINT("repair-journaled");
     struct stock_amendment amendment = {
         .budget_id = budget->id,
         .id = repair.sequence,
@@ -144,7 +146,7 @@ static enum status amend(struct reconcile *reconcile, bool *amended, struct erro
     status = stock_amend(reconcile->options.stock, &amendment, 1, error);
     if (status == STATUS_OK) status = amendment.status;
     if (status != STATUS_OK && status != STATUS_REFUSED) return status;
-    FAILPOINT("reconcile.amended");
+    FAILPOINT("repair-amended");
     *amended = status == STATUS_OK;
     repair.state = *amended ? INTERVENTION_DONE : INTERVENTION_ABANDONED;
     if (!*amended)
@@ -182,7 +184,8 @@ static enum status report_lost_credits(struct reconcile *reconcile, bool *mended
                                   .actual = FINDING_NUMBER_NONE,
                                   .amount = lost->amount,
                                   .detail = "it was applied, and Redis forgot it"};
-        if (reconcile_allows(reconcile, budget, lost->amount)) {
+        int64_t change = lost->amount == TOTAL_UNLIMITED ? 0 : lost->amount;
+        if (reconcile_allows(reconcile, budget, change)) {
             struct intervention repair = {.kind = INTERVENTION_REPAIR,
                                           .state =
                                               INTERVENTION_DONE, /* the credit's id makes it happen once */
@@ -191,7 +194,7 @@ static enum status report_lost_credits(struct reconcile *reconcile, bool *mended
                                           .subject = TEXT_LITERAL("credit-due"),
                                           .before = TEXT_LITERAL("forgotten"),
                                           .after = lost->credit_id,
-                                          .amount = lost->amount};
+                                          .amount = change};
             struct stock_credit credit = {
                 .budget_id = budget->id, .credit_id = lost->credit_id, .amount = lost->amount};
             enum status status = ledger_interventions_begin(reconcile->options.ledger, &repair, 1, error);
@@ -269,8 +272,9 @@ static enum reconcile_progress report_numbers(struct reconcile *reconcile, bool 
     bool mended_all = true, amended = false;
     report_ledger_behind(reconcile);
     bool wrong = numbers_finding(reconcile, &finding);
-    bool may = wrong && !measure->wrong_kind && measure->result.left_expected >= 0;
-    may = may || (wrong && !key_is_missing(measure) && !measure->wrong_kind); /* as far as to nothing */
+    /* A stock below nothing is not made anew; one that is there is lowered as far as to nothing. */
+    bool below = measure->limited && measure->result.left_expected < 0;
+    bool may = wrong && !measure->wrong_kind && !(key_is_missing(measure) && below);
     if (may && repair_raises(measure) && !past) {
         may = false;
         finding.detail =
@@ -285,7 +289,7 @@ static enum reconcile_progress report_numbers(struct reconcile *reconcile, bool 
     }
     if (status != STATUS_OK) return reconcile_fail(reconcile, status);
     if (wrong) {
-        finding.mended = amended && (key_is_missing(measure) || measure->result.left_expected >= 0);
+        finding.mended = amended && !below;
         mended_all = finding.mended;
         reconcile_report(reconcile, &finding);
     }

@@ -202,11 +202,11 @@ static enum status repair_void(struct reconcile *reconcile, const struct entry *
     enum status status =
         ledger_voids_insert(reconcile->options.ledger, reconcile->options.actor, &row, 1, error);
     if (status != STATUS_OK || !row.inserted) return status;
-    FAILPOINT("reconcile.voided");
+    FAILPOINT("orphan-voided");
     status = release(reconcile, entry, RELEASE_VOIDED, error);
     if (status == STATUS_REFUSED) return STATUS_OK; /* the refund stays due */
     if (status != STATUS_OK) return status;
-    FAILPOINT("reconcile.refunded");
+    FAILPOINT("orphan-refunded");
     *mended = true;
     struct debt paid = {.kind = DEBT_REFUND, .id = entry->message_id, .paid = true};
     return ledger_debts_mark(reconcile->options.ledger, &paid, 1, error);
@@ -240,7 +240,7 @@ static enum status repair_settle(struct reconcile *reconcile, const struct entry
     enum verdict verdict = batch.items[0].verdict;
     batch_free(&batch);
     if (status != STATUS_OK) return status;
-    FAILPOINT("reconcile.orphan-settled");
+    FAILPOINT("orphan-settled");
     if (verdict == VERDICT_REJECTED) {
         status = release(reconcile, entry, RELEASE_REJECTED, error);
         struct debt paid = {.kind = DEBT_REFUND, .id = entry->message_id, .paid = true};

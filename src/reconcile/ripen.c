@@ -100,10 +100,10 @@ static enum status repair_entry(struct reconcile *reconcile, const struct ripeni
     };
     enum status status = ledger_interventions_begin(reconcile->options.ledger, &repair, 1, error);
     if (status != STATUS_OK) return status;
-    FAILPOINT("reconcile.entry-begun");
+    FAILPOINT("repair-entry-journaled");
     status = item->settled ? clear(reconcile, item, error) : give_back(reconcile, item, error);
     if (status != STATUS_OK && status != STATUS_REFUSED) return status;
-    FAILPOINT("reconcile.entry-repaired");
+    FAILPOINT("repair-entry-done");
     *mended = status == STATUS_OK;
     repair.state = *mended ? INTERVENTION_DONE : INTERVENTION_ABANDONED;
     if (!*mended) reconcile_say(reconcile, "%s", error->text);
