@@ -9,7 +9,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#define SCAN_COUNT "1000" /* a hint to HSCAN: entries of one slice */
+/* A hint to HSCAN: entries of one slice. Half a millisecond of Redis, a tenth of what anybody may notice. */
+#define SCAN_COUNT "500"
 
 /* One slice of the hash, asked for from *cursor on. STATUS_OK: *reply is an array whose second element is one
  * of fields and values; the caller frees it. */

@@ -240,6 +240,8 @@ def test_query_runs_where_nothing_may_be_written(budget):
     assert ask("back")[:2] == ["voided", "2"]
     assert ask("nobody") == ["unknown", "", ""]
     assert budget.client.execute_command("EVALSHA_RO", budget.sha["levels"], 6, *budget.names) == ["989", "10"]
+    audit = budget.client.execute_command("EVALSHA_RO", budget.sha["audit"], 6, *budget.names)
+    assert audit[:9] == ["989", 1, "1000", "13", "1", "2", "active", 1, 1]
 
 
 def test_refunds_without_token(budget):

@@ -7,11 +7,14 @@ import pytest
 import redis
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "support"))
-from stock_scripts import AMOUNT_MAX, CREDITS, DONE_0, DONE_1, LEFT, META, NAMES, PENDING, WINDOW, budget, busy, client, refused, server
+from stock_scripts import AMOUNT_MAX, CREDITS, DONE_0, DONE_1, LEFT, META, NAMES, PENDING, WINDOW, Budget, budget, busy, client, refused, server
 
 BAD_AMOUNTS = ["", "0", "-1", "+1", "01", "00", "1.0", "1.5", "1e3", "0x10", " 1", "1 ", "1\0", "nan", "inf", "one", "٣",
                str(2**53), str(2**53 + 1), str(10**16), str(2**63), "9" * 400]
 BAD_IDS = ["", " ", "a b", "a\n", "a\0b", "caf\u00e9", "\x7f", "x" * 129]
+BAD_DIFFERENCES = ["", "-", "-0", "+1", "--1", "- 1", "-01", "01", "1.0", "-1.5", "1e3", "-0x1", " 1", "1 ", "1\0", "nan", "-inf",
+                   str(2**53), str(-2**53), "-" + "9" * 400]
+AMENDMENT = [1, 1, 0, 0, 0, 0, "none"]  # one more is left
 BAD_WINDOWS = ["", "0", "-1", "1.5", "01", "31536001", "forever"]
 
 
@@ -30,6 +33,28 @@ def test_bad_amounts(budget, amount):
     refused(budget, "refund_untracked", WINDOW, "m", amount, "voided")
 
 
+@pytest.mark.parametrize("number", BAD_AMOUNTS)
+def test_bad_amendment_ids_and_credits(budget, number):
+    busy(budget)
+    budget.client.delete(budget.names[LEFT])
+    refused(budget, "amend", number, *AMENDMENT[1:])
+    restore = [1, 0, 0, 0, 0, 0, "limited", "active"]
+    if number != "0":
+        assert "credit 2" in refused(budget, "amend", *restore, "good", 1, "new", number)
+    assert "credit 1" in refused(budget, "amend", *restore, "new", "unlimited")
+    restore[6] = "unlimited"
+    assert "credit 1" in refused(budget, "amend", *restore, "new", number)
+
+
+@pytest.mark.parametrize("bad", BAD_DIFFERENCES)
+def test_bad_differences(budget, bad):
+    busy(budget)
+    for place, name in enumerate(["left", "credited", "deducted", "settled", "released"], 1):
+        arguments = list(AMENDMENT)
+        arguments[place] = bad
+        assert f"the difference of {name} " in refused(budget, "amend", *arguments)
+
+
 @pytest.mark.parametrize("bad", BAD_IDS)
 def test_bad_ids(budget, bad):
     token = busy(budget)
@@ -40,6 +65,7 @@ def test_bad_ids(budget, bad):
     refused(budget, "settle", WINDOW, "m", token, bad, token)
     refused(budget, "release", WINDOW, bad, token, "voided")
     refused(budget, "query", bad)
+    refused(budget, "amend", 1, 0, 0, 0, 0, 0, "limited", "active", bad, 1)
     refused(budget, "refund_untracked", WINDOW, bad, 1, "voided")
 
 
@@ -63,9 +89,15 @@ def test_bad_words_and_numbers_of_arguments(budget):
     refused(budget, "state", "")
     refused(budget, "refund_untracked", WINDOW, "m", 1, "settled")
     refused(budget, "forget_guard")
+    refused(budget, "amend", *AMENDMENT, "active")
+    refused(budget, "amend", *AMENDMENT[:6], "limited")
+    refused(budget, "amend", *AMENDMENT[:6], "limited", "open")
+    refused(budget, "amend", *AMENDMENT[:6], "limited", "active", "credit without amount")
+    refused(budget, "amend", *AMENDMENT[:6], "some")
+    refused(budget, "amend", *AMENDMENT[:6], "")
     good = {"settle": [WINDOW, "m", token], "release": [WINDOW, "m", token, "voided"], "credit": ["x", 1],
             "state": ["closed"], "query": ["m"], "refund_untracked": [WINDOW, "m", 1, "voided"],
-            "levels": []}
+            "levels": [], "audit": [], "amend": AMENDMENT}
     before = budget.keys()
     for count in (0, 1, 3):
         assert budget.call("deduct", *["m", "10", "x"][:count]) == [-5, "", ""]
@@ -85,7 +117,7 @@ def test_bad_words_and_numbers_of_arguments(budget):
 NEEDED = {"deduct": [LEFT, PENDING, DONE_0, DONE_1, META], "settle": [PENDING, DONE_0, DONE_1, META],
           "release": [LEFT, PENDING, DONE_0, DONE_1, META], "credit": [LEFT, META, CREDITS], "state": [META],
           "query": [PENDING, DONE_0, DONE_1, META], "refund_untracked": [LEFT, PENDING, DONE_0, DONE_1, META],
-          "forget_guard": [DONE_0, DONE_1, META], "levels": [LEFT, META]}
+          "forget_guard": [DONE_0, DONE_1, META], "levels": [LEFT, META], "audit": [LEFT, PENDING, META, CREDITS], "amend": [LEFT, META]}
 
 
 @pytest.mark.parametrize("script,number", [(s, n) for s in NAMES for n in NEEDED[s]])
@@ -94,7 +126,7 @@ def test_a_key_of_another_type_stops_a_script_before_its_first_write(budget, scr
     budget.refund("guarded", 1)
     arguments = {"deduct": ["new", 1], "settle": [WINDOW, "m", token], "release": [WINDOW, "m", token, "voided"],
                  "credit": ["new", 1], "state": ["closed"], "query": ["new"], "refund_untracked": [WINDOW, "new", 1, "voided"],
-                 "forget_guard": [WINDOW, "guarded"], "levels": []}[script]
+                 "forget_guard": [WINDOW, "guarded"], "levels": [], "audit": [], "amend": AMENDMENT}[script]
     budget.client.delete(budget.names[number])
     budget.client.rpush(budget.names[number], "something else")
     before = budget.keys()
@@ -112,6 +144,9 @@ def test_a_stock_key_that_holds_no_number_stops_every_script(budget, left):
     refused(budget, "credit", "new", 1)
     refused(budget, "refund_untracked", WINDOW, "new", 1, "voided")
     refused(budget, "refund_untracked", WINDOW, "m", 10, "voided")
+    refused(budget, "audit")
+    refused(budget, "amend", *AMENDMENT)
+    refused(budget, "amend", 1, 0, 1, 0, 0, 0, "none")
     assert budget.deduct("m", 10) == [0, left, token]
     assert budget.settle("m", token) == 1  # it does not look at the stock
 
@@ -127,7 +162,33 @@ def test_running_totals_that_are_no_numbers_stop_every_script(budget, value):
         budget.client.hset(budget.names[META], field, value)
         for call in calls:
             refused(budget, *call)
+        for call in (("audit",), ("amend", *AMENDMENT)):
+            assert f"`{field}`" in refused(budget, *call)
         budget.client.hset(budget.names[META], field, good)
+    budget.client.hset(budget.names[META], "amended", value)
+    for call in (("audit",), ("amend", *AMENDMENT)):
+        assert "`amended`" in refused(budget, *call)
+
+
+@pytest.mark.parametrize("state", ["", "open", "ACTIVE", "active "])
+def test_a_state_that_no_script_wrote(budget, state):
+    budget.credit("c", 5)
+    budget.client.hset(budget.names[META], "state", state)
+    assert "`state`" in refused(budget, "audit")
+    assert budget.deduct("m", 1) == [-7, "5", ""]
+
+
+def test_a_restore_needs_a_hash_of_credits(budget):
+    """Seen before the first write, with credits to write and without."""
+    busy(budget)
+    budget.client.delete(budget.names[LEFT], budget.names[CREDITS])
+    budget.client.rpush(budget.names[CREDITS], "something else")
+    before = budget.keys()
+    for credits in ([], ["new", 1]):
+        with pytest.raises(redis.ResponseError, match="^WRONGTYPE"):
+            budget.amend(1, "limited", "active", *credits)
+        assert budget.keys() == before
+    assert budget.amend(1, left=0, credited=1) == [1, ""]  # it does not look at them
 
 
 def test_totals_never_pass_the_largest_amount(budget):
@@ -181,11 +242,17 @@ def test_a_full_redis_leaves_nothing_half_done(budget):
     assert refusals > 0
     budget.check_balance()
     budget.client.config_set("maxmemory", 1)
-    for call in (("deduct", "new", 1), ("credit", "new", 1), ("state", "closed"), ("refund_untracked", WINDOW, "m", 1, "voided")):
+    for call in (("deduct", "new", 1), ("credit", "new", 1), ("state", "closed"), ("refund_untracked", WINDOW, "m", 1, "voided"),
+                 ("amend", 1, -1, 2, 3, 0, 0, "none")):
         before = budget.keys()
         with pytest.raises(redis.ResponseError, match="^OOM"):
             budget.call(*call)
         assert budget.keys() == before
+    lost = Budget(budget.client, "lost")
+    with pytest.raises(redis.ResponseError, match="^OOM"):
+        lost.amend(1, "limited", "active", "c1", 5, credited=5)
+    assert lost.keys() == [None, {}, {}, {}, {}, {}]
+    assert int(budget.audit()[7]) == budget.client.hlen(budget.names[PENDING])  # reading needs no memory
     ids = list(tokens)
     assert budget.settle(*itertools.chain(*((i, tokens[i]) for i in ids[:100]))) == 100
     budget.client.config_set("maxmemory", 0)

@@ -10,7 +10,8 @@ import redis
 from servers import Redis
 
 SCRIPTS = os.environ.get("BURSAR_SCRIPTS") or os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../scripts/redis")
-NAMES = ["deduct", "settle", "release", "credit", "state", "query", "refund_untracked", "forget_guard", "levels"]
+NAMES = ["deduct", "settle", "release", "credit", "state", "query", "refund_untracked", "forget_guard", "levels", "audit",
+         "amend"]
 LEFT, PENDING, DONE_0, DONE_1, META, CREDITS = range(6)
 WINDOW = 600
 AMOUNT_MAX = 2**53 - 1
@@ -59,6 +60,13 @@ class Budget:
 
     def forget_guard(self, *message_ids, window=WINDOW):
         return self.call("forget_guard", window, *message_ids)
+
+    def audit(self):
+        return self.call("audit")
+
+    def amend(self, amendment_id, *restore, left=0, credited=0, deducted=0, settled=0, released=0):
+        """`restore`: limited or unlimited, the state, then credit ids and amounts."""
+        return self.call("amend", amendment_id, left, credited, deducted, settled, released, *(restore or ("none",)))
 
     def age(self, windows):
         """As if so many done windows had passed since the generations were last turned."""

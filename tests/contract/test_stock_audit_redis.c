@@ -1,0 +1,268 @@
+/* What only the real stock meets when it is audited and amended: a budget with a million pendings, rights
+ * that are missing, a server in trouble, entries that no script wrote. */
+#include "contract/stock_world.h"
+#include "port/stock_audit.h"
+
+#include <inttypes.h>
+
+static struct stock *open_as(struct world *world, const char *login)
+{
+    struct redis_stock_options options = world_options();
+    options.url = arena_format(&world->arena, "redis://%s127.0.0.1:%d", login, world->redis->tcp.port);
+    struct stock *stock = NULL;
+    world_check(world, redis_stock_open(&options, &stock, &world->error));
+    return stock;
+}
+
+static void assert_text_has(const char *text, const char *part)
+{
+    if (strstr(text, part) == NULL) fail_msg("'%s' does not say '%s'", text, part);
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+    const long long x = *(const long long *)a, y = *(const long long *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Microseconds that one command took, by Redis's own slow log. */
+struct slowness {
+    size_t count;
+    long long median, nearly_all, worst; /* nearly all: all but one of a hundred */
+};
+
+/* Of each command since the last reset, scripts and what they call. The machine may take Redis's core away in
+ * the middle of a command, so single ones prove nothing. */
+static struct slowness read_slowness(struct world *world, const char *command)
+{
+    redisReply *log = redisCommand(world->redis, "SLOWLOG GET 200000");
+    assert_true(log != NULL && log->type == REDIS_REPLY_ARRAY && log->elements > 0);
+    long long *times = memory_alloc_zero(log->elements, sizeof *times);
+    size_t count = 0;
+    for (size_t i = 0; i < log->elements; i++) {
+        const redisReply *entry = log->element[i];
+        if (strcmp(entry->element[3]->element[0]->str, command) == 0)
+            times[count++] = entry->element[2]->integer;
+    }
+    freeReplyObject(log);
+    if (count == 0) fail_msg("no %s was logged", command);
+    qsort(times, count, sizeof *times, compare_numbers);
+    struct slowness slowness = {count, times[count / 2], times[count * 99 / 100], times[count - 1]};
+    free(times);
+    print_message("%s: %zu, median %lld us, 99%% within %lld us, worst %lld us\n", command, slowness.count,
+                  slowness.median, slowness.nearly_all, slowness.worst);
+    world_redis(world, "SLOWLOG RESET");
+    return slowness;
+}
+
+/* `count` entries of 1 in the budget's pendings and in its totals, ids of 128 bytes. */
+static void fill_pendings(struct world *world, const char *budget, size_t count)
+{
+    enum { ROW = 1000 };
+    world_redis(world, "SET budget:{%s} 5", budget);
+    world_redis(world, "HSET budget:{%s}:meta credited %lld deducted %lld", budget, (long long)count + 5,
+                (long long)count);
+    for (size_t first = 0; first < count; first += ROW) {
+        const char *words[2 + 2 * ROW] = {"HSET", arena_format(&world->arena, "budget:{%s}:pending", budget)};
+        for (size_t i = 0; i < ROW; i++) {
+            words[2 + 2 * i] = arena_format(&world->arena, "%0128zu", first + i);
+            words[3 + 2 * i] = arena_format(&world->arena, "1:%zu", 1732263296000000 + first + i);
+        }
+        redisReply *reply = redisCommandArgv(world->redis, 2 + 2 * ROW, words, NULL);
+        assert_true(reply != NULL && reply->type == REDIS_REPLY_INTEGER && reply->integer == ROW);
+        freeReplyObject(reply);
+        arena_reset(&world->arena);
+    }
+}
+
+static void audit_often(struct world *world, const char *budget, int64_t pendings)
+{
+    for (int i = 0; i < 500; i++) {
+        struct stock_audit item = {.budget_id = text_of(budget)};
+        world_check(world, stock_audit(world->stock, &item, 1, &world->error));
+        assert_int_equal(item.status, STATUS_OK);
+        assert_int_equal(item.pendings, pendings);
+    }
+}
+
+static void test_a_million_pendings_hold_nobody_up(void **state)
+{
+    enum { COUNT = 1000000, HELD_MAX_US = 5000 };
+    struct world *world = *state;
+    world_check(world, stock_load_scripts(world->stock, &world->error));
+    fill_pendings(world, "large", COUNT);
+    fill_pendings(world, "small", 1000);
+    world_redis(world, "CONFIG SET slowlog-max-len 200000");
+    world_redis(world, "CONFIG SET slowlog-log-slower-than 0");
+    world_redis(world, "SLOWLOG RESET");
+    audit_often(world, "small", 1000);
+    struct slowness small = read_slowness(world, "EVALSHA");
+    audit_often(world, "large", COUNT);
+    struct slowness large = read_slowness(world, "EVALSHA");
+    int64_t sum;
+    assert_true(world_scan(world, "large", &sum) >= COUNT);
+    struct slowness scan = read_slowness(world, "HSCAN");
+    for (int64_t id = 1; id <= 500; id++) {
+        struct stock_amendment item = {.budget_id = TEXT_LITERAL("large"), .id = id, .left = id % 2 ? 1 : -1};
+        world_check(world, stock_amend(world->stock, &item, 1, &world->error));
+        assert_true(item.applied);
+    }
+    struct slowness amend = read_slowness(world, "EVALSHA");
+    world_redis(world, "CONFIG SET slowlog-log-slower-than 10000");
+    assert_true(large.nearly_all <= HELD_MAX_US && scan.nearly_all <= HELD_MAX_US &&
+                amend.nearly_all <= HELD_MAX_US);
+    assert_true(large.median <= 5 * small.median + 50); /* a thousand times the entries, and the same work */
+}
+
+static void test_the_run_id_is_told_only_to_whom_info_is_allowed(void **state)
+{
+    struct world *world = *state;
+    char told[STOCK_SERVER_SIZE_MAX], hidden[STOCK_SERVER_SIZE_MAX];
+    world_check(world, stock_server(world->stock, told, &world->error));
+    redisReply *reply = redisCommand(world->redis, "INFO server");
+    assert_non_null(reply);
+    const char *line = strstr(reply->str, "run_id:");
+    assert_true(line != NULL && strlen(told) == 40 && strncmp(line + 7, told, 40) == 0);
+    freeReplyObject(reply);
+
+    world_redis(world, "ACL SETUSER bob on >secret ~* +@all -info");
+    struct stock *bob = open_as(world, "bob:secret@");
+    world_check(world, stock_ping(bob, &world->error));
+    memset(hidden, 'x', sizeof hidden);
+    world_check(world, stock_server(bob, hidden, &world->error));
+    assert_string_equal(hidden, "");
+    world_check(world, stock_ping(bob, &world->error));
+    assert_int_equal(stock_connections(bob), 1); /* an answer like any other */
+    stock_close(bob);
+    world_redis(world, "ACL DELUSER bob");
+    bob = open_as(world, "bob:secret@");
+    memset(hidden, 'x', sizeof hidden);
+    assert_int_equal(stock_server(bob, hidden, &world->error), STATUS_CONFIG);
+    assert_string_equal(hidden, "");
+    stock_close(bob);
+}
+
+static void test_what_credit_never_wrote_is_left_out(void **state)
+{
+    struct world *world = *state;
+    world_credit(world, "b", "good", 5);
+    world_credit(world, "b", "nothing", 0);
+    const char *const values[] = {"x", "", "-1", "05", "5 ", "1.0", "9007199254740992", "Unlimited"};
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++)
+        world_redis(world, "HSET budget:{b}:credits bad%lld %s", (long long)i, values[i]);
+    world_redis(world, "HSET budget:{b}:credits %s 5", "two words");
+    uint64_t cursor = 0;
+    struct stock_credit_entry *entries = NULL;
+    size_t count = 0;
+    world_check(world, stock_credits_scan(world->stock, TEXT_LITERAL("b"), &cursor, &world->arena, &entries,
+                                          &count, &world->error));
+    assert_int_equal(cursor, 0);
+    assert_int_equal(count, 2);
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(entries[i].amount, text_equal_string(entries[i].credit_id, "good") ? 5 : 0);
+    world_corrupt(world, "c");
+    world_redis(world, "RPUSH budget:{c}:credits x");
+    assert_int_equal(stock_credits_scan(world->stock, TEXT_LITERAL("c"), &cursor, &world->arena, &entries,
+                                        &count, &world->error),
+                     STATUS_REFUSED);
+    assert_text_has(world->error.text, "WRONGTYPE");
+}
+
+static void test_a_refusal_says_what_is_wrong(void **state)
+{
+    struct world *world = *state;
+    world_credit(world, "b", "c", 10);
+    world_redis(world, "HSET budget:{b}:meta settled 1.5");
+    struct stock_audit audit = {.budget_id = TEXT_LITERAL("b"), .left = 7};
+    world_check(world, stock_audit(world->stock, &audit, 1, &world->error));
+    assert_int_equal(audit.status, STATUS_REFUSED);
+    assert_int_equal(audit.left, STOCK_LEFT_NONE);
+    assert_text_has(world->error.text, "`settled`");
+    struct stock_amendment amendments[] = {
+        {.budget_id = TEXT_LITERAL("b"), .id = 1, .left = 1},
+        {.budget_id = TEXT_LITERAL("d"), .id = 1, .credited = 1},
+    };
+    world_check(world, stock_amend(world->stock, amendments, 2, &world->error));
+    assert_int_equal(amendments[0].status, STATUS_REFUSED);
+    assert_text_has(world->error.text, "`settled`");
+    assert_true(amendments[1].applied); /* the trouble of one does not stop the others */
+    world_expect_level(world, "d", STOCK_LEFT_NONE, 0);
+}
+
+static void test_a_server_in_trouble_is_asked_again(void **state)
+{
+    struct world *world = *state;
+    static const struct stock_credit_entry credits[] = {{{"c1", 2}, 5}};
+    struct stock_amendment items[] = {
+        {.budget_id = TEXT_LITERAL("b"), .id = 4, .left = 1, .credited = 1},
+        {.budget_id = TEXT_LITERAL("lost"),
+         .id = 4,
+         .credited = 5,
+         .restore = STOCK_RESTORE_LIMITED,
+         .credits = credits,
+         .credit_count = 1},
+    };
+    struct stock_audit audit = {.budget_id = TEXT_LITERAL("b")};
+    world_credit(world, "b", "c", 10);
+    world_redis(world, "SCRIPT FLUSH");
+    world_check(world, stock_audit(world->stock, &audit, 1, &world->error));
+    assert_int_equal(audit.left, 10);
+    world_redis(world, "CONFIG SET maxmemory 1");
+    assert_int_equal(stock_amend(world->stock, items, 2, &world->error), STATUS_RETRY);
+    assert_text_has(world->error.text, "OOM");
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(items[i].status, STATUS_RETRY);
+        assert_false(items[i].applied);
+    }
+    world_check(world, stock_audit(world->stock, &audit, 1, &world->error));
+    assert_int_equal(audit.amended, 0);
+    world_redis(world, "CONFIG SET maxmemory 0");
+    world_redis(world, "REPLICAOF 127.0.0.1 1");
+    assert_int_equal(stock_amend(world->stock, items, 2, &world->error), STATUS_RETRY);
+    assert_text_has(world->error.text, "READONLY");
+    world_check(world, stock_audit(world->stock, &audit, 1, &world->error)); /* reading goes on */
+    world_redis(world, "REPLICAOF NO ONE");
+    world_redis(world, "SCRIPT FLUSH");
+    world_check(world, stock_amend(world->stock, items, 2, &world->error));
+    assert_true(items[0].applied && items[1].applied);
+    assert_int_equal(items[0].left_after, 11);
+    assert_int_equal(items[1].left_after, 5);
+    redisReply *reply = redisCommand(world->redis, "HGET budget:{lost}:credits c1");
+    assert_true(reply != NULL && reply->type == REDIS_REPLY_STRING && strcmp(reply->str, "5") == 0);
+    freeReplyObject(reply);
+}
+
+static void test_nobody_listens(void **state)
+{
+    struct world *world = *state;
+    struct redis_stock_options options = world_options();
+    options.url = "redis://127.0.0.1:1";
+    struct stock *stock = NULL;
+    world_check(world, redis_stock_open(&options, &stock, &world->error));
+    char server[STOCK_SERVER_SIZE_MAX];
+    struct stock_audit audit = {.budget_id = TEXT_LITERAL("b")};
+    struct stock_amendment amendment = {.budget_id = TEXT_LITERAL("b"), .id = 1};
+    assert_int_equal(stock_server(stock, server, &world->error), STATUS_RETRY);
+    assert_string_equal(server, "");
+    assert_int_equal(stock_audit(stock, &audit, 1, &world->error), STATUS_RETRY);
+    assert_int_equal(audit.status, STATUS_RETRY);
+    assert_int_equal(audit.left, STOCK_LEFT_NONE);
+    assert_int_equal(stock_amend(stock, &amendment, 1, &world->error), STATUS_RETRY);
+    assert_int_equal(amendment.status, STATUS_RETRY);
+    stock_close(stock);
+}
+
+#define ON_REDIS(test) cmocka_unit_test_setup_teardown(test, world_setup_redis, world_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ON_REDIS(test_a_million_pendings_hold_nobody_up),
+        ON_REDIS(test_the_run_id_is_told_only_to_whom_info_is_allowed),
+        ON_REDIS(test_what_credit_never_wrote_is_left_out),
+        ON_REDIS(test_a_refusal_says_what_is_wrong),
+        ON_REDIS(test_a_server_in_trouble_is_asked_again),
+        ON_REDIS(test_nobody_listens),
+    };
+    return cmocka_run_group_tests_name("auditing and amending the stock on Redis", tests, NULL, NULL);
+}
