@@ -142,10 +142,12 @@ static inline void world_corrupt(struct world *world, const char *budget)
         fake_stock_corrupt(world->fake, text_of(budget));
         return;
     }
-    world_redis(world, "DEL budget:{%s} budget:{%s}:meta budget:{%s}:pending", budget, budget, budget);
+    world_redis(world, "DEL budget:{%s} budget:{%s}:meta budget:{%s}:pending budget:{%s}:credits", budget,
+                budget, budget, budget);
     world_redis(world, "RPUSH budget:{%s} x", budget);
     world_redis(world, "RPUSH budget:{%s}:pending x", budget);
     world_redis(world, "RPUSH budget:{%s}:meta x", budget);
+    world_redis(world, "RPUSH budget:{%s}:credits x", budget);
 }
 
 static inline void world_check(struct world *world, enum status status)

@@ -75,19 +75,15 @@ static void forget_guards(struct pair *pair)
 
 static void credit(struct pair *pair)
 {
-    static const int64_t amounts[] = {
-        0, 1, 10, 100, 100, -1, 100, AMOUNT_MAX, AMOUNT_MAX + 1, AMOUNT_MAX / 2, -2, 1000};
     struct stock_credit one[8], two[8];
     size_t count = 1 + roll(&pair->twins, 8);
     twins_note(&pair->twins, "credit");
     for (size_t i = 0; i < count; i++) {
         size_t budget = pick_budget(pair);
-        size_t id =
-            roll(&pair->twins, 60) == 0 ? IDS + roll(&pair->twins, BAD_IDS) : roll(&pair->twins, CREDITS);
-        one[i] = two[i] =
-            (struct stock_credit){.budget_id = text_of(budget_ids[budget]),
-                                  .credit_id = text_of(ids[id]),
-                                  .amount = amounts[roll(&pair->twins, sizeof amounts / sizeof amounts[0])]};
+        size_t id = pick_credit_id(pair);
+        one[i] = two[i] = (struct stock_credit){.budget_id = text_of(budget_ids[budget]),
+                                                .credit_id = text_of(ids[id]),
+                                                .amount = pick_credit_amount(pair)};
         twins_note(&pair->twins, " %zu/%zu:%" PRId64, budget, id, one[i].amount);
     }
     BOTH_ANSWER(pair, stock_credit(pair->fake->stock, one, count, &pair->fake->error),
@@ -136,6 +132,48 @@ static void levels(struct pair *pair)
     }
 }
 
+static void audit(struct pair *pair)
+{
+    enum { COUNT = BUDGETS + BAD_BUDGETS };
+    struct stock_audit one[COUNT], two[COUNT];
+    twins_note(&pair->twins, "audit");
+    for (size_t i = 0; i < COUNT; i++)
+        one[i] = two[i] = (struct stock_audit){.budget_id = text_of(budget_ids[i])};
+    BOTH_ANSWER(pair, stock_audit(pair->fake->stock, one, COUNT, &pair->fake->error),
+                stock_audit(pair->real->stock, two, COUNT, &pair->real->error));
+    for (size_t i = 0; i < COUNT; i++) {
+        SAME(status);
+        SAME(left);
+        SAME(has_meta);
+        SAME(credited);
+        SAME(deducted);
+        SAME(settled);
+        SAME(released);
+        SAME(state);
+        SAME(pendings);
+        SAME(credits);
+        SAME(now_us);
+        SAME(amended);
+    }
+}
+
+static void amend(struct pair *pair)
+{
+    enum { COUNT = 6 };
+    static struct stock_credit_entry credits[COUNT][AMENDED_CREDITS_MAX];
+    struct stock_amendment one[COUNT], two[COUNT];
+    size_t count = 1 + roll(&pair->twins, COUNT);
+    twins_note(&pair->twins, "amend");
+    for (size_t i = 0; i < count; i++) one[i] = two[i] = pick_amendment(pair, credits[i]);
+    BOTH_ANSWER(pair, stock_amend(pair->fake->stock, one, count, &pair->fake->error),
+                stock_amend(pair->real->stock, two, count, &pair->real->error));
+    for (size_t i = 0; i < count; i++) {
+        SAME(status);
+        SAME(applied);
+        SAME(left_after);
+    }
+}
+
 static void state_set(struct pair *pair)
 {
     static const enum budget_state states[] = {BUDGET_ACTIVE, BUDGET_ACTIVE, BUDGET_ACTIVE, BUDGET_CLOSED,
@@ -176,6 +214,33 @@ static void pending_scan(struct pair *pair)
     twins_note(&pair->twins, "scan %zu", budget);
     BOTH_ANSWER(pair, scan_all(pair->fake, budget_ids[budget], &pair->fake_lines),
                 scan_all(pair->real, budget_ids[budget], &pair->real_lines));
+    twins_same_lines(&pair->twins, &pair->fake_lines, &pair->real_lines);
+}
+
+/* The same of the credits. */
+static enum status scan_credits(struct world *world, const char *budget, struct twins_lines *lines)
+{
+    uint64_t cursor = 0;
+    do {
+        struct stock_credit_entry *entries = NULL;
+        size_t count = 0;
+        enum status status = stock_credits_scan(world->stock, text_of(budget), &cursor, &world->arena,
+                                                &entries, &count, &world->error);
+        if (status != STATUS_OK) return status;
+        for (size_t i = 0; i < count; i++)
+            twins_line(lines, TEXT_FORMAT " %" PRId64, TEXT_ARGUMENTS(entries[i].credit_id),
+                       entries[i].amount);
+    } while (cursor != 0);
+    arena_reset(&world->arena);
+    return STATUS_OK;
+}
+
+static void credits_scan(struct pair *pair)
+{
+    size_t budget = pick_budget(pair);
+    twins_note(&pair->twins, "scan credits %zu", budget);
+    BOTH_ANSWER(pair, scan_credits(pair->fake, budget_ids[budget], &pair->fake_lines),
+                scan_credits(pair->real, budget_ids[budget], &pair->real_lines));
     twins_same_lines(&pair->twins, &pair->fake_lines, &pair->real_lines);
 }
 
@@ -254,9 +319,15 @@ static void compare_contents(struct pair *pair)
 
 static void operate(struct pair *pair)
 {
-    size_t kind = roll(&pair->twins, 1000);
+    size_t kind = roll(&pair->twins, 1130);
     if (pair->focus > 0) pair->focus--;
-    if (kind < 300)
+    if (kind >= 1090)
+        audit(pair);
+    else if (kind >= 1020)
+        amend(pair);
+    else if (kind >= 1000)
+        credits_scan(pair);
+    else if (kind < 300)
         deduct(pair);
     else if (kind < 440)
         settle(pair);

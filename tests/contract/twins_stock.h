@@ -4,6 +4,7 @@
 
 #include "contract/stock_world.h"
 #include "contract/twins.h"
+#include "port/stock_audit.h"
 
 enum { BUDGETS = 4, BAD_BUDGETS = 4, IDS = 60, BAD_IDS = 5, CREDITS = 30, ITEMS_MAX = 2600 };
 
@@ -28,6 +29,7 @@ struct pair {
     size_t
         focus; /* for so many operations all is about one budget, three ids, and totals that are just full */
     size_t focus_budget, focus_id;
+    int64_t amendment; /* the newest id so far */
     struct known known[BUDGETS][IDS];
     struct twins_lines fake_lines, real_lines;
 };
@@ -131,6 +133,69 @@ static inline struct stock_release pick_release(struct pair *pair)
                                  .outcome = outcomes[roll(&pair->twins, 3)]};
     twins_note(&pair->twins, " %zu/%zu@%" PRId64 ":%" PRId64 " %s", budget, id, item.deducted_at_us,
                item.amount, release_outcome_name(item.outcome));
+    return item;
+}
+
+static inline int64_t pick_credit_amount(struct pair *pair)
+{
+    static const int64_t amounts[] = {
+        0, 1, 10, 100, 100, -1, 100, AMOUNT_MAX, AMOUNT_MAX + 1, AMOUNT_MAX / 2, -2, 1000};
+    return amounts[roll(&pair->twins, sizeof amounts / sizeof amounts[0])];
+}
+
+static inline size_t pick_credit_id(struct pair *pair)
+{
+    return roll(&pair->twins, 60) == 0 ? IDS + roll(&pair->twins, BAD_IDS) : roll(&pair->twins, CREDITS);
+}
+
+/* A difference of one number of a budget: mostly none, or one that brings it to an edge. */
+static inline int64_t pick_difference(struct pair *pair, int64_t number)
+{
+    static const int64_t edges[] = {AMOUNT_MAX, -AMOUNT_MAX, AMOUNT_MAX + 1, -AMOUNT_MAX - 1,
+                                    INT64_MAX,  INT64_MIN,   AMOUNT_MAX / 2};
+    size_t kind = roll(&pair->twins, 100);
+    if (kind < 60) return 0;
+    if (kind < 85) return (int64_t)roll(&pair->twins, 21) - 10;
+    if (kind < 91) return -number - (int64_t)roll(&pair->twins, 2);
+    if (kind < 97) return AMOUNT_MAX - number + (int64_t)roll(&pair->twins, 2);
+    return edges[roll(&pair->twins, sizeof edges / sizeof edges[0])];
+}
+
+enum { AMENDED_CREDITS_MAX = 12 };
+
+static inline struct stock_amendment pick_amendment(struct pair *pair, struct stock_credit_entry *credits)
+{
+    static const enum stock_restore restores[] = {STOCK_RESTORE_LIMITED, STOCK_RESTORE_LIMITED,
+                                                  STOCK_RESTORE_UNLIMITED};
+    static const enum budget_state states[] = {BUDGET_ACTIVE, BUDGET_ACTIVE, BUDGET_CLOSED, BUDGET_DELETED};
+    size_t budget = pick_budget(pair);
+    struct text id = text_of(budget_ids[budget]);
+    struct fake_stock_totals totals = fake_stock_totals(pair->fake->fake, id);
+    bool restore = totals.has_left ? roll(&pair->twins, 20) == 0 : chance(&pair->twins, 70);
+    struct stock_amendment item = {.budget_id = id,
+                                   .id = ++pair->amendment,
+                                   .left = pick_difference(pair, totals.left),
+                                   .credited = pick_difference(pair, totals.credited),
+                                   .deducted = pick_difference(pair, totals.deducted),
+                                   .settled = pick_difference(pair, totals.settled),
+                                   .released = pick_difference(pair, totals.released),
+                                   .state = states[roll(&pair->twins, 4)],
+                                   .credits = credits,
+                                   .credit_count = roll(&pair->twins, AMENDED_CREDITS_MAX)};
+    if (restore) item.restore = restores[roll(&pair->twins, 3)];
+    if (chance(&pair->twins, 15)) item.id -= (int64_t)roll(&pair->twins, 5); /* an older one, or 0 */
+    bool fitting = chance(&pair->twins, 80);
+    for (size_t i = 0; i < item.credit_count; i++) {
+        credits[i] =
+            (struct stock_credit_entry){text_of(ids[pick_credit_id(pair)]), pick_credit_amount(pair)};
+        if (fitting && (credits[i].amount < 0 || credits[i].amount > AMOUNT_MAX)) credits[i].amount = 100;
+        if (fitting && item.restore == STOCK_RESTORE_UNLIMITED) credits[i].amount = TOTAL_UNLIMITED;
+    }
+    twins_note(&pair->twins,
+               " %zu#%" PRId64 " l%" PRId64 " c%" PRId64 " d%" PRId64 " s%" PRId64 " r%" PRId64
+               " restore %d, %zu",
+               budget, item.id, item.left, item.credited, item.deducted, item.settled, item.released,
+               (int)item.restore, item.credit_count);
     return item;
 }
 
