@@ -3,7 +3,11 @@
 #include "contract/stock_world.h"
 #include "port/stock_audit.h"
 
-#include <inttypes.h>
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 static struct stock *open_as(struct world *world, const char *login)
 {
@@ -142,6 +146,72 @@ static void test_the_run_id_is_told_only_to_whom_info_is_allowed(void **state)
     stock_close(bob);
 }
 
+/* A server that answers the log-in and then, to whatever it is asked, this. */
+struct talker {
+    int listener;
+    const char *reply;
+};
+
+static void *talk(void *context)
+{
+    const struct talker *talker = context;
+    char bytes[512];
+    int connection = accept(talker->listener, NULL, NULL);
+    const char *replies[] = {"+OK\r\n", talker->reply};
+    for (size_t i = 0; i < 2; i++) {
+        if (recv(connection, bytes, sizeof bytes, 0) <= 0) break;
+        if (send(connection, replies[i], strlen(replies[i]), MSG_NOSIGNAL) < 0) break;
+    }
+    close(connection);
+    return NULL;
+}
+
+static void test_what_tells_no_run_id_and_what_is_no_answer(void **state)
+{
+    static const struct {
+        const char *reply;
+        enum status status;
+        const char *server;
+    } rows[] = {
+        {"$12\r\nrun_id:abc\r\n\r\n", STATUS_OK, "abc"},
+        {"$25\r\n# Server\r\nrun_id:abc\r\nx:1\r\n", STATUS_OK, "abc"},
+        {"$10\r\nrun_id:abc\r\n", STATUS_OK, "abc"},
+        {"$17\r\nmaster_run_id:abc\r\n", STATUS_OK, ""},
+        {"$10\r\n# Server\r\n\r\n", STATUS_OK, ""},
+        {"$0\r\n\r\n", STATUS_OK, ""},
+        {"-ERR unknown command 'INFO', with args beginning with: 'server' \r\n", STATUS_OK, ""},
+        {"-NOPERM this user has no permissions to run the 'info' command\r\n", STATUS_OK, ""},
+        {"-LOADING Redis is loading the dataset in memory\r\n", STATUS_RETRY, ""},
+        {"-ERR something else\r\n", STATUS_REFUSED, ""},
+        {"$11\r\nrun_id:a\tbc\r\n", STATUS_REFUSED, ""},
+        {":5\r\n", STATUS_REFUSED, ""},
+        {"", STATUS_RETRY, ""},
+    };
+    struct world *world = *state;
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+    struct redis_stock_options options = world_options();
+    options.url = arena_format(&world->arena, "redis://127.0.0.1:%d", (int)ntohs(address.sin_port));
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct talker talker = {listener, rows[i].reply};
+        pthread_t thread;
+        assert_int_equal(pthread_create(&thread, NULL, talk, &talker), 0);
+        struct stock *stock = NULL;
+        char server[STOCK_SERVER_SIZE_MAX] = "untouched";
+        world_check(world, redis_stock_open(&options, &stock, &world->error));
+        enum status status = stock_server(stock, server, &world->error);
+        stock_close(stock);
+        pthread_join(thread, NULL);
+        if (status != rows[i].status || strcmp(server, rows[i].server) != 0)
+            fail_msg("row %zu: %s, '%s'", i, status_name(status), server);
+    }
+    close(listener);
+}
+
 static void test_what_credit_never_wrote_is_left_out(void **state)
 {
     struct world *world = *state;
@@ -258,6 +328,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ON_REDIS(test_a_million_pendings_hold_nobody_up),
         ON_REDIS(test_the_run_id_is_told_only_to_whom_info_is_allowed),
+        ON_REDIS(test_what_tells_no_run_id_and_what_is_no_answer),
         ON_REDIS(test_what_credit_never_wrote_is_left_out),
         ON_REDIS(test_a_refusal_says_what_is_wrong),
         ON_REDIS(test_a_server_in_trouble_is_asked_again),

@@ -1,8 +1,9 @@
 /* What Redis answers. The first byte of the input chooses what is asked, the rest is what comes back, as the
  * protocol has it.
  *
- *   d deduct   s settle   r release   u release without token   f forget guards   c credit   q query   l
- * levels   t state p pending entries   i ping   L load the scripts   a log in
+ *   d deduct   s settle   r release   u release without token   f forget guards   c credit   q query
+ *   l levels   t state   p pending entries   A audit   m amend   C credits   I server
+ *   i ping   L load the scripts   a log in
  *
  * A capital S before it: the scripts are not loaded yet. */
 #include "core/limits.h"
@@ -155,6 +156,81 @@ static enum status ask_pending(struct stock *stock, struct error *error)
     return status;
 }
 
+/* A number of a budget. */
+static bool is_total(int64_t number)
+{
+    return number == 0 || target_is_amount(number);
+}
+
+static bool is_left(int64_t left)
+{
+    return left == STOCK_LEFT_NONE || left == TOTAL_UNLIMITED || is_total(left);
+}
+
+static enum status ask_audit(struct stock *stock, struct error *error)
+{
+    struct stock_audit items[ITEMS];
+    for (size_t i = 0; i < ITEMS; i++) items[i] = (struct stock_audit){.budget_id = budgets[i]};
+    enum status status = stock_audit(stock, items, ITEMS, error);
+    for (size_t i = 0; i < ITEMS; i++) {
+        const struct stock_audit *item = &items[i];
+        hold_item(status, item->status);
+        HOLDS(is_left(item->left) && is_total(item->credited) && is_total(item->deducted));
+        HOLDS(is_total(item->settled) && is_total(item->released) && is_total(item->amended));
+        HOLDS(item->state >= BUDGET_ACTIVE && item->state <= BUDGET_DELETED);
+        HOLDS(item->pendings >= 0 && item->credits >= 0);
+        HOLDS(item->status == STATUS_OK ? target_is_amount(item->now_us) : item->now_us == 0);
+        if (item->status != STATUS_OK) HOLDS(item->left == STOCK_LEFT_NONE && !item->has_meta);
+    }
+    return status;
+}
+
+static enum status ask_amend(struct stock *stock, struct error *error)
+{
+    static const struct stock_credit_entry credits[] = {{{"c-1", 3}, 3}, {{"c-2", 3}, 0}};
+    struct stock_amendment items[ITEMS];
+    for (size_t i = 0; i < ITEMS; i++) {
+        items[i] = (struct stock_amendment){.budget_id = budgets[i], .id = 5, .left = -3, .credited = 3};
+        if (i != 1) continue;
+        items[i].restore = STOCK_RESTORE_LIMITED;
+        items[i].credits = credits;
+        items[i].credit_count = sizeof credits / sizeof credits[0];
+    }
+    enum status status = stock_amend(stock, items, ITEMS, error);
+    for (size_t i = 0; i < ITEMS; i++) {
+        hold_item(status, items[i].status);
+        HOLDS(is_left(items[i].left_after));
+        if (items[i].status != STATUS_OK) HOLDS(!items[i].applied && items[i].left_after == STOCK_LEFT_NONE);
+    }
+    return status;
+}
+
+static enum status ask_credits(struct stock *stock, struct error *error)
+{
+    struct arena arena = {0};
+    struct stock_credit_entry *entries = NULL;
+    size_t count = 0;
+    uint64_t cursor = 0;
+    enum status status = stock_credits_scan(stock, budgets[0], &cursor, &arena, &entries, &count, error);
+    HOLDS(status == STATUS_OK || (entries == NULL && count == 0 && cursor == 0));
+    for (size_t i = 0; i < count; i++) {
+        HOLDS(target_is_message_id(entries[i].credit_id));
+        HOLDS(entries[i].amount == TOTAL_UNLIMITED || is_total(entries[i].amount));
+    }
+    arena_free(&arena);
+    return status;
+}
+
+static enum status ask_server(struct stock *stock, struct error *error)
+{
+    char server[STOCK_SERVER_SIZE_MAX];
+    memset(server, 'x', sizeof server);
+    enum status status = stock_server(stock, server, error);
+    HOLDS(memchr(server, '\0', sizeof server) != NULL);
+    HOLDS(server[0] == '\0' || (status == STATUS_OK && target_is_message_id(text_of(server))));
+    return status;
+}
+
 static enum status ask(struct redis_stock *redis, char what, struct error *error)
 {
     struct stock *stock = &redis->stock;
@@ -169,6 +245,10 @@ static enum status ask(struct redis_stock *redis, char what, struct error *error
     case 'l': return ask_levels(stock, error);
     case 't': return ask_state(stock, error);
     case 'p': return ask_pending(stock, error);
+    case 'A': return ask_audit(stock, error);
+    case 'm': return ask_amend(stock, error);
+    case 'C': return ask_credits(stock, error);
+    case 'I': return ask_server(stock, error);
     case 'L': return stock_load_scripts(stock, error);
     case 'a': return log_in(&redis->pipeline.link, error);
     default: return stock_ping(stock, error);
