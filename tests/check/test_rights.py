@@ -101,6 +101,34 @@ def test_a_worker_that_does_not_declare(world):
     world.run("status")
 
 
+def reconcile_in_redis(world):
+    """What reconciling asks of Redis, with the worker's rights."""
+    bursar = redis_client.Redis(host="127.0.0.1", port=world.redis_server.port, username="bursar", password="SECRET", decode_responses=True)
+
+    def call(script, *arguments):
+        return bursar.evalsha(bursar.script_load(read(f"scripts/redis/{script}.lua")), 6, *world.keys("camp"), *arguments)
+
+    left, _, *_, amended = call("audit")
+    call("amend", int(amended) + 1, 1, 1, 0, 0, 0, "none")
+    assert call("audit")[0] == str(int(left) + 1)
+    world.redis.delete(world.keys("camp")[0])
+    assert call("amend", int(amended) + 2, 0, -1, 0, 0, 0, "limited", "active", "mended", "0") == [1, left]
+    assert "mended" in bursar.hscan(world.keys("camp")[5])[1]
+    return bursar
+
+
+def test_reconciling_has_the_rights_it_needs(world):
+    bursar = reconcile_in_redis(world)
+    assert len(bursar.info("server")["run_id"]) == 40
+
+
+def test_the_run_id_is_optional(world):
+    world.redis.execute_command("ACL", "SETUSER", "bursar", "-info")
+    with pytest.raises(redis_client.exceptions.NoPermissionError):
+        reconcile_in_redis(world).info("server")
+    world.redis.execute_command("ACL", "SETUSER", "bursar", "+info")
+
+
 def test_the_command_deducts_with_a_producers_rights(world):
     use(world, "producer", "producer")
     assert world.json("deduct", "camp", "2", "--message-id", "by-command")["published"] is True
