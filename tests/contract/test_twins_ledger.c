@@ -1,5 +1,6 @@
 /* The same random operations on the fake ledger and on SQLite: every field of every answer is the same, and
  * so is every column of every row. */
+#include "contract/twins_ledger_audit.h"
 #include "contract/twins_ledger_settle.h"
 #include "contract/twins_ledger_stage.h"
 
@@ -84,6 +85,7 @@ static void deductions_find(struct pair *pair, struct use use)
     for (size_t i = 0; i < count; i++) {
         SAME(found);
         if (!one[i].found) continue;
+        SAME(sequence);
         SAME_TEXT(budget_id);
         SAME(amount);
         SAME(deducted_at_us);
@@ -211,6 +213,7 @@ static void stats(struct pair *pair, struct use use)
     SAME(credits_due);
     SAME(parked);
     SAME(last_deducted_at_us);
+    SAME(last_parked_sequence);
 }
 
 static void ping(struct pair *pair, struct use use)
@@ -242,15 +245,38 @@ static void operate(struct pair *pair)
     static const struct {
         operation *operation;
         size_t weight;
-    } operations[] = {{settle, 30},         {record_parked, 4}, {debts_fetch, 12},  {debts_mark, 8},
-                      {deductions_find, 8}, {budget_create, 6}, {budget_credit, 8}, {credit_mark, 3},
-                      {state_set, 5},       {budgets_look, 6},  {stats, 4},         {ping, 1}};
+    } operations[] = {{settle, 30},
+                      {record_parked, 4},
+                      {debts_fetch, 12},
+                      {debts_mark, 8},
+                      {deductions_find, 8},
+                      {budget_create, 6},
+                      {budget_credit, 8},
+                      {credit_mark, 3},
+                      {state_set, 5},
+                      {budgets_look, 6},
+                      {stats, 4},
+                      {ping, 1},
+                      {rows_scan, 5},
+                      {credits_list, 3},
+                      {voids_insert, 8},
+                      {interventions_begin, 4},
+                      {interventions_end, 3},
+                      {interventions_open, 3},
+                      {parked_look, 4},
+                      {parked_since, 3},
+                      {parked_mark, 4},
+                      {runs, 2},
+                      {sights, 3},
+                      {take_lock, 3}};
+    size_t sum = 0;
+    for (size_t i = 0; i < sizeof operations / sizeof operations[0]; i++) sum += operations[i].weight;
     if (chance(&pair->twins, 4)) {
         disturb(pair);
         return;
     }
     stage_pass_time(pair);
-    size_t drawn = roll(&pair->twins, 95), i = 0;
+    size_t drawn = roll(&pair->twins, sum), i = 0;
     for (; drawn >= operations[i].weight; i++) drawn -= operations[i].weight;
     operations[i].operation(pair, pick_connection(pair));
 }

@@ -53,6 +53,8 @@ struct pair {
     struct debt debts[600];
     size_t debt_count;
     struct asked_credit credits[8];      /* the last ones, to be asked for again */
+    int64_t row_after, parked_after;     /* how far rows and parked messages were read */
+    int64_t entries[16];                 /* sequences of the last entries of the journal, to be ended */
     struct fake_ledger_snapshot *backup; /* NULL: none yet; the real one lies beside the file */
     struct arena arena;                  /* the texts of the present operation */
     struct twins_lines fake_lines, real_lines;
@@ -152,6 +154,40 @@ static inline void lines_of_sqlite(struct pair *pair, sqlite3 *database, const c
 
 #define SHOWN(column) "coalesce('''' || " column " || '''', 'NULL')"
 
+static inline void audit_of_sqlite(struct pair *pair, sqlite3 *database)
+{
+    lines_of_sqlite(
+        pair, database,
+        "SELECT printf('journal %d kind %d state %d at %d by %d ', sequence, kind, state,"
+        " begun_at_us, amount) || " SHOWN("actor") " || " SHOWN("budget_id") " || " SHOWN(
+            "message_id") " || " SHOWN("subject") " || " SHOWN("value_before") " || " SHOWN("value_after") " "
+                                                                                                           "F"
+                                                                                                           "R"
+                                                                                                           "O"
+                                                                                                           "M"
+                                                                                                           " "
+                                                                                                           "i"
+                                                                                                           "n"
+                                                                                                           "t"
+                                                                                                           "e"
+                                                                                                           "r"
+                                                                                                           "v"
+                                                                                                           "e"
+                                                                                                           "n"
+                                                                                                           "t"
+                                                                                                           "i"
+                                                                                                           "o"
+                                                                                                           "n");
+    lines_of_sqlite(pair, database,
+                    "SELECT printf('run %d-%d %d%d%d budgets %d found %d %d %d %d %d %d %d %d mended %d ',"
+                    " started_at_us, finished_at_us, repair, complete, clean, budgets, left_drift,"
+                    " missing_key, uncleared, refund_due, credit_due, orphan, ledger_behind, untracked,"
+                    " mended) || " SHOWN("actor") " FROM reconcile_run");
+    lines_of_sqlite(pair, database,
+                    "SELECT printf('sight %s %d %d %d %d ', budget_id, credited, deducted, settled, released)"
+                    " || " SHOWN("server") " FROM sight");
+}
+
 static inline void content_of_sqlite(struct pair *pair)
 {
     sqlite3 *database = raw_open(pair->real);
@@ -174,7 +210,37 @@ static inline void content_of_sqlite(struct pair *pair)
     lines_of_sqlite(pair, database,
                     "SELECT printf('parked %d %s at %d state %d ', sequence, reason, parked_at_us, state)"
                     " || " SHOWN("message_id") " || ' ' || " SHOWN("detail") " FROM parked");
+    audit_of_sqlite(pair, database);
     sqlite3_close(database);
+}
+
+static inline void audit_of_fake(struct pair *pair)
+{
+    const struct fake_ledger_store *store = pair->fake->store;
+    struct twins_lines *lines = &pair->fake_lines;
+    for (size_t i = 0; i < fake_ledger_intervention_count(store); i++) {
+        const struct intervention *row = fake_ledger_intervention(store, i);
+        twins_line(lines, "journal %" PRId64 " kind %d state %d at %" PRId64 " by %" PRId64 " %s%s%s%s%s%s",
+                   row->sequence, (int)row->kind, (int)row->state, row->at_us, row->amount,
+                   shown(pair, row->actor), shown(pair, row->budget_id), shown(pair, row->message_id),
+                   shown(pair, row->subject), shown(pair, row->before), shown(pair, row->after));
+    }
+    for (size_t i = 0; i < fake_ledger_run_count(store); i++) {
+        const struct reconcile_run *row = fake_ledger_run(store, i);
+        const char *found = "";
+        for (int kind = 0; kind < FINDING_KIND_COUNT; kind++)
+            found = arena_format(&pair->arena, "%s %" PRId64, found, row->found[kind]);
+        twins_line(lines,
+                   "run %" PRId64 "-%" PRId64 " %d%d%d budgets %" PRId64 " found%s mended %" PRId64 " %s",
+                   row->started_at_us, row->finished_at_us, row->repair, row->complete, row->clean,
+                   row->budgets, found, row->mended, shown(pair, row->actor));
+    }
+    for (size_t i = 0; i < fake_ledger_sight_count(store); i++) {
+        const struct stock_sight *row = fake_ledger_sight(store, i);
+        twins_line(lines, "sight " TEXT_FORMAT " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %s",
+                   TEXT_ARGUMENTS(row->budget_id), row->credited, row->deducted, row->settled, row->released,
+                   shown(pair, row->server));
+    }
 }
 
 static inline void content_of_fake(struct pair *pair)
@@ -210,9 +276,11 @@ static inline void content_of_fake(struct pair *pair)
     }
     for (size_t i = 0; i < fake_ledger_parked_count(store); i++) {
         const struct fake_parked *row = fake_ledger_parked(store, i);
-        twins_line(lines, "parked %zu %s at %" PRId64 " state 0 %s %s", i + 1, park_reason_name(row->reason),
-                   row->parked_at_us, shown(pair, row->message_id), shown(pair, row->detail));
+        twins_line(lines, "parked %zu %s at %" PRId64 " state %d %s %s", i + 1, park_reason_name(row->reason),
+                   row->parked_at_us, (int)row->state, shown(pair, row->message_id),
+                   shown(pair, row->detail));
     }
+    audit_of_fake(pair);
 }
 
 static inline void compare_contents(struct pair *pair)

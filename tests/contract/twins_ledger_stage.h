@@ -91,6 +91,7 @@ static inline void stage_restore(struct pair *pair)
     stage_open(pair);
     pair->debt_count = 0;
     pair->cursor = (struct debt_cursor){0};
+    pair->row_after = pair->parked_after = 0;
 }
 
 static inline void stage_pass_time(struct pair *pair)

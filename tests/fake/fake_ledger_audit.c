@@ -90,6 +90,16 @@ static void void_book(struct fake_ledger_store *store, struct text actor, const 
                                       .amount = row->refund == REFUND_DUE ? row->amount : 0});
 }
 
+/* Booked, or the same as one before it. */
+static bool void_is_known(const struct fake_ledger_store *store, const struct ledger_void *voids,
+                          size_t index)
+{
+    for (size_t i = 0; i < index; i++) {
+        if (text_equal(voids[i].message_id, voids[index].message_id)) return true;
+    }
+    return store_deduction_find(store, voids[index].message_id) != NULL;
+}
+
 static enum status fake_voids_insert(struct ledger *port, struct text actor, struct ledger_void *voids,
                                      size_t count, struct error *error)
 {
@@ -98,7 +108,7 @@ static enum status fake_voids_insert(struct ledger *port, struct text actor, str
     if (status != STATUS_OK) return status;
     for (size_t i = 0; i < count; i++) {
         assert(voids[i].reason == REASON_ORPHANED || voids[i].reason == REASON_DISCARDED);
-        if (store_deduction_find(call.store, voids[i].message_id) != NULL) continue;
+        if (void_is_known(call.store, voids, i)) continue;
         const char *objection = void_objection(call.store, actor, &voids[i]);
         if (objection == NULL) continue;
         return error_set(error, STATUS_REFUSED, "ledger: voiding a deduction: %s", objection);
