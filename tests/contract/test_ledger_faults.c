@@ -1,7 +1,7 @@
 /* SQLite on a disk that fails: the nth read, write, sync or opening of a settlement, for every n. Whatever
  * fails, nothing is booked twice, STATUS_RETRY means that nothing was written, STATUS_OK that it was, and
  * when the disk is well the ledger goes on by itself. */
-#include "contract/ledger_fixture.h"
+#include "contract/ledger_audit_fixture.h"
 #include "contract/fault_vfs.h"
 #include "core/limits.h"
 
@@ -68,6 +68,64 @@ static bool story_with(struct fixture *f, struct fault planted, int round, enum 
     if (status == STATUS_RETRY) assert_false(booked);
     if (status != STATUS_OK) assert_non_null(strstr(f->error.text, f->path));
     return happened > 0;
+}
+
+/* One call with one fault: all of its rows and all of its entries are there, or none. Whether the fault came
+ * to pass. */
+static bool void_with(struct fixture *f, struct fault planted, int round)
+{
+    struct ledger_void voids[8];
+    for (int i = 0; i < 8; i++) voids[i] = orphan(arena_format(&f->arena, "%d-%d", round, i), 1 + i, 1);
+    fault = planted;
+    enum status status = ledger_voids_insert(f->ledger, ACTOR, voids, 8, &f->error);
+    int happened = fault.happened;
+    fault = (struct fault){0};
+    if (status == STATUS_OK) {
+        for (int i = 0; i < 8; i++) assert_true(voids[i].inserted);
+        return happened > 0;
+    }
+    assert_true(status == STATUS_RETRY || status == STATUS_UNKNOWN);
+    enum status again = ledger_voids_insert(f->ledger, ACTOR, voids, 8, &f->error);
+    if (again != STATUS_OK) again = ledger_voids_insert(f->ledger, ACTOR, voids, 8, &f->error);
+    fixture_expect(f, again, STATUS_OK, __FILE__, __LINE__);
+    for (int i = 0; i < 8; i++) assert_int_equal(voids[i].inserted, voids[0].inserted);
+    if (status == STATUS_RETRY) assert_true(voids[0].inserted);
+    return happened > 0;
+}
+
+static void walk_voids(struct fixture *f, struct fault planted)
+{
+    int round = 0, happened = 0;
+    for (bool hit = true; hit; round++) {
+        assert_true(round < STEPS_MAX);
+        planted.skip = round;
+        if (round % 3 == 0) fixture_reopen(f);
+        hit = void_with(f, planted, round);
+        happened += hit;
+    }
+    assert_true(happened > 0);
+    assert_string_equal(raw_text(f, "SELECT count(*) FROM deduction"),
+                        arena_format(&f->arena, "%d", 8 * round));
+    assert_string_equal(raw_text(f, "SELECT count(*) FROM intervention JOIN deduction USING (message_id)"
+                                    " WHERE intervention.amount = deduction.amount"),
+                        arena_format(&f->arena, "%d", 8 * round));
+    assert_string_equal(raw_text(f, "SELECT count(*) FROM intervention"),
+                        arena_format(&f->arena, "%d", 8 * round));
+    assert_string_equal(raw_text(f, "PRAGMA integrity_check"), "ok");
+}
+
+static void a_void_and_its_entry_come_together(void **state)
+{
+    static const struct fault faults[] = {
+        {.calls = FAULT_WRITE, .times = 1, .code = SQLITE_IOERR_WRITE, .written = true},
+        {.calls = FAULT_WRITE, .times = 1, .code = SQLITE_FULL},
+        {.calls = FAULT_SYNC, .times = 1, .code = SQLITE_IOERR_FSYNC, .written = true},
+        {.calls = FAULT_READ | FAULT_WRITE | FAULT_SYNC, .times = 1, .code = SQLITE_IOERR}};
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
+        struct fixture *f = *state;
+        walk_voids(f, faults[i]);
+        assert_int_equal(raw_execute(f, "DELETE FROM deduction; DELETE FROM intervention"), SQLITE_OK);
+    }
 }
 
 /* With EITHER, each settlement connects anew, so that the connection's own steps fail too. */
@@ -225,6 +283,7 @@ int main(void)
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(each_opening_fails, setup_sqlite, fixture_teardown),
         cmocka_unit_test_setup_teardown(memory_runs_out_in_each_call, setup_sqlite, fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_void_and_its_entry_come_together, setup_sqlite, fixture_teardown),
         cmocka_unit_test_setup_teardown(a_full_disk_says_so_and_goes_on_when_there_is_room, setup_sqlite,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(a_file_that_may_not_grow, setup_sqlite, fixture_teardown),
