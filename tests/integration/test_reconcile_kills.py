@@ -109,14 +109,12 @@ def test_a_million_entries(world):
     world.redis.hincrby(meta, "deducted", 1000001)
     world.redis.decrby(world.keys("camp")[0], 1000001)
     world.redis.config_set("slowlog-log-slower-than", 5000)
-    for _ in range(5):  # what another program takes from a processor counts here too; a slow command is slow each time
-        world.redis.slowlog_reset()
-        began = time.monotonic()
-        found = reconcile(world, status=1)
-        print(f"a million entries: {time.monotonic() - began:.1f} s")
-        assert [(f["kind"], f["message_id"]) for f in found["findings"]] == [("orphan", "old")]
-        slow = [entry for entry in world.redis.slowlog_get(100) if b"budget" in entry["command"]]
-        if not slow:
-            break
+    world.redis.slowlog_reset()
+    began = time.monotonic()
+    found = reconcile(world, status=1)
+    print(f"a million entries: {time.monotonic() - began:.1f} s")
+    assert [(f["kind"], f["message_id"]) for f in found["findings"]] == [("orphan", "old")]
+    slow = [entry for entry in world.redis.slowlog_get(1000) if b"budget" in entry["command"]]
     world.redis.config_set("slowlog-log-slower-than", 10000)
-    assert not slow, slow
+    # More than a thousand commands: a few may meet another program on this processor, a slow one is slow each time.
+    assert len(slow) < 10, slow
