@@ -27,7 +27,10 @@ struct stock_credit_entry {
     int64_t amount;        /* TOTAL_UNLIMITED or 0 to AMOUNT_MAX */
 };
 
-/* A change of a budget's numbers, by differences: it commutes with whatever else goes on. */
+/* A change of a budget's numbers, by differences: it commutes with whatever else goes on, but not with
+ * another amendment of the same difference. So one that may have been sent is repeated with its own id before
+ * the budget is audited anew: under a later id it would be applied once more where the first one arrives
+ * late. */
 struct stock_amendment {
     struct text budget_id;
     int64_t id; /* above 0, and above that of every earlier one of this budget: it is applied once */
