@@ -9,7 +9,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-/* A hint to HSCAN: entries of one slice. Half a millisecond of Redis, a tenth of what anybody may notice. */
+/* A hint to HSCAN: entries of one slice. With the longest ids it holds Redis for some 0.6 ms. */
 #define SCAN_COUNT "500"
 
 /* One slice of the hash, asked for from *cursor on. STATUS_OK: *reply is an array whose second element is one

@@ -1,5 +1,5 @@
-/* What only the real stock meets when it is audited and amended: a budget with a million pendings, rights
- * that are missing, a server in trouble, entries that no script wrote. */
+/* What only the real stock meets when it is audited and amended: rights that are missing, a server in
+ * trouble, entries that no script wrote. */
 #include "contract/stock_world.h"
 #include "port/stock_audit.h"
 
@@ -21,101 +21,6 @@ static struct stock *open_as(struct world *world, const char *login)
 static void assert_text_has(const char *text, const char *part)
 {
     if (strstr(text, part) == NULL) fail_msg("'%s' does not say '%s'", text, part);
-}
-
-static int compare_numbers(const void *a, const void *b)
-{
-    const long long x = *(const long long *)a, y = *(const long long *)b;
-    return x < y ? -1 : x > y;
-}
-
-/* Microseconds that one command took, by Redis's own slow log. */
-struct slowness {
-    size_t count;
-    long long median, nearly_all, worst; /* nearly all: all but one of a hundred */
-};
-
-/* Of each command since the last reset, scripts and what they call. The machine may take Redis's core away in
- * the middle of a command, so single ones prove nothing. */
-static struct slowness read_slowness(struct world *world, const char *command)
-{
-    redisReply *log = redisCommand(world->redis, "SLOWLOG GET 200000");
-    assert_true(log != NULL && log->type == REDIS_REPLY_ARRAY && log->elements > 0);
-    long long *times = memory_alloc_zero(log->elements, sizeof *times);
-    size_t count = 0;
-    for (size_t i = 0; i < log->elements; i++) {
-        const redisReply *entry = log->element[i];
-        if (strcmp(entry->element[3]->element[0]->str, command) == 0)
-            times[count++] = entry->element[2]->integer;
-    }
-    freeReplyObject(log);
-    if (count == 0) fail_msg("no %s was logged", command);
-    qsort(times, count, sizeof *times, compare_numbers);
-    struct slowness slowness = {count, times[count / 2], times[count * 99 / 100], times[count - 1]};
-    free(times);
-    print_message("%s: %zu, median %lld us, 99%% within %lld us, worst %lld us\n", command, slowness.count,
-                  slowness.median, slowness.nearly_all, slowness.worst);
-    world_redis(world, "SLOWLOG RESET");
-    return slowness;
-}
-
-/* `count` entries of 1 in the budget's pendings and in its totals, ids of 128 bytes. */
-static void fill_pendings(struct world *world, const char *budget, size_t count)
-{
-    enum { ROW = 1000 };
-    world_redis(world, "SET budget:{%s} 5", budget);
-    world_redis(world, "HSET budget:{%s}:meta credited %lld deducted %lld", budget, (long long)count + 5,
-                (long long)count);
-    for (size_t first = 0; first < count; first += ROW) {
-        const char *words[2 + 2 * ROW] = {"HSET", arena_format(&world->arena, "budget:{%s}:pending", budget)};
-        for (size_t i = 0; i < ROW; i++) {
-            words[2 + 2 * i] = arena_format(&world->arena, "%0128zu", first + i);
-            words[3 + 2 * i] = arena_format(&world->arena, "1:%zu", 1732263296000000 + first + i);
-        }
-        redisReply *reply = redisCommandArgv(world->redis, 2 + 2 * ROW, words, NULL);
-        assert_true(reply != NULL && reply->type == REDIS_REPLY_INTEGER && reply->integer == ROW);
-        freeReplyObject(reply);
-        arena_reset(&world->arena);
-    }
-}
-
-static void audit_often(struct world *world, const char *budget, int64_t pendings)
-{
-    for (int i = 0; i < 500; i++) {
-        struct stock_audit item = {.budget_id = text_of(budget)};
-        world_check(world, stock_audit(world->stock, &item, 1, &world->error));
-        assert_int_equal(item.status, STATUS_OK);
-        assert_int_equal(item.pendings, pendings);
-    }
-}
-
-static void test_a_million_pendings_hold_nobody_up(void **state)
-{
-    enum { COUNT = 1000000, HELD_MAX_US = 5000 };
-    struct world *world = *state;
-    world_check(world, stock_load_scripts(world->stock, &world->error));
-    fill_pendings(world, "large", COUNT);
-    fill_pendings(world, "small", 1000);
-    world_redis(world, "CONFIG SET slowlog-max-len 200000");
-    world_redis(world, "CONFIG SET slowlog-log-slower-than 0");
-    world_redis(world, "SLOWLOG RESET");
-    audit_often(world, "small", 1000);
-    struct slowness small = read_slowness(world, "EVALSHA");
-    audit_often(world, "large", COUNT);
-    struct slowness large = read_slowness(world, "EVALSHA");
-    int64_t sum;
-    assert_true(world_scan(world, "large", &sum) >= COUNT);
-    struct slowness scan = read_slowness(world, "HSCAN");
-    for (int64_t id = 1; id <= 500; id++) {
-        struct stock_amendment item = {.budget_id = TEXT_LITERAL("large"), .id = id, .left = id % 2 ? 1 : -1};
-        world_check(world, stock_amend(world->stock, &item, 1, &world->error));
-        assert_true(item.applied);
-    }
-    struct slowness amend = read_slowness(world, "EVALSHA");
-    world_redis(world, "CONFIG SET slowlog-log-slower-than 10000");
-    /* The machine is shared: what is slow by itself is slow each time, so the middle one tells. */
-    assert_true(large.median <= HELD_MAX_US && scan.median <= HELD_MAX_US && amend.median <= HELD_MAX_US);
-    assert_true(large.median <= 5 * small.median + 50); /* a thousand times the entries, and the same work */
 }
 
 static void test_the_run_id_is_told_only_to_whom_info_is_allowed(void **state)
@@ -326,7 +231,6 @@ static void test_nobody_listens(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ON_REDIS(test_a_million_pendings_hold_nobody_up),
         ON_REDIS(test_the_run_id_is_told_only_to_whom_info_is_allowed),
         ON_REDIS(test_what_tells_no_run_id_and_what_is_no_answer),
         ON_REDIS(test_what_credit_never_wrote_is_left_out),

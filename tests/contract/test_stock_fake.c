@@ -1,5 +1,5 @@
 /* What only the fake stock can do: failing when told to, and going back to a snapshot. */
-#include "contract/stock_world.h"
+#include "contract/stock_audit_world.h"
 
 static void test_failures_come_as_told(void **state)
 {
@@ -67,6 +67,58 @@ static void test_a_snapshot_brings_back_what_was(void **state)
     world_expect_level(world, "b", STOCK_LEFT_NONE, 0);
 }
 
+static void test_amendments_fail_as_told(void **state)
+{
+    struct world *world = *state;
+    struct stock_amendment items[2] = {{.budget_id = TEXT_LITERAL("b"), .id = 1, .left = 1},
+                                       {.budget_id = TEXT_LITERAL("b"), .id = 2, .left = 1}};
+    char server[STOCK_SERVER_SIZE_MAX];
+    world_credit(world, "b", "c", 10);
+    fake_stock_fail_next(world->fake, 1, FAKE_STOCK_LOST_QUESTION);
+    assert_int_equal(stock_amend(world->stock, items, 2, &world->error), STATUS_UNKNOWN);
+    world_expect_level(world, "b", 10, 0);
+    fake_stock_fail_next(world->fake, 1, FAKE_STOCK_HALF);
+    assert_int_equal(stock_amend(world->stock, items, 2, &world->error), STATUS_RETRY);
+    assert_true(items[0].applied);
+    assert_int_equal(items[1].status, STATUS_RETRY);
+    fake_stock_fail_next(world->fake, 1, FAKE_STOCK_LOST_ANSWER);
+    assert_int_equal(stock_amend(world->stock, items, 2, &world->error), STATUS_UNKNOWN);
+    assert_false(items[1].applied);
+    assert_int_equal(items[1].left_after, STOCK_LEFT_NONE);
+    world_check(world, stock_amend(world->stock, items, 2, &world->error));
+    assert_false(items[0].applied || items[1].applied);
+    world_expect_level(world, "b", 12, 0);
+    fake_stock_fail_next(world->fake, 1, FAKE_STOCK_LOST_ANSWER);
+    assert_int_equal(stock_server(world->stock, server, &world->error), STATUS_RETRY);
+    assert_string_equal(server, "");
+}
+
+static void test_a_snapshot_forgets_amendments_and_is_another_server(void **state)
+{
+    struct world *world = *state;
+    char one[STOCK_SERVER_SIZE_MAX], two[STOCK_SERVER_SIZE_MAX];
+    world_credit(world, "b", "c", 10);
+    assert_true(world_amend(world, "b", (struct stock_amendment){.id = 1, .left = 1}).applied);
+    world_check(world, stock_server(world->stock, one, &world->error));
+    struct fake_stock_snapshot *snapshot = fake_stock_snapshot_take(world->fake);
+    assert_true(world_amend(world, "b", (struct stock_amendment){.id = 2, .left = 1}).applied);
+    assert_int_equal(fake_stock_totals(world->fake, TEXT_LITERAL("b")).amended, 2);
+    fake_stock_snapshot_restore(world->fake, snapshot);
+    fake_stock_snapshot_free(snapshot);
+    assert_int_equal(world_audit(world, "b").amended, 1);
+    assert_int_equal(world_amend(world, "b", (struct stock_amendment){.id = 2, .left = 1}).left_after, 12);
+    world_check(world, stock_server(world->stock, two, &world->error));
+    assert_string_not_equal(one, two);
+    fake_stock_start_anew(world->fake);
+    world_check(world, stock_server(world->stock, one, &world->error));
+    assert_string_not_equal(one, two);
+    fake_stock_hide_server(world->fake, true);
+    world_check(world, stock_server(world->stock, one, &world->error));
+    assert_string_equal(one, "");
+    fake_stock_lose(world->fake, TEXT_LITERAL("b"), FAKE_STOCK_META);
+    assert_int_equal(world_audit(world, "b").amended, 0);
+}
+
 /* A scan sees what is there all the time, whatever else comes and goes. */
 static void test_a_scan_survives_changes(void **state)
 {
@@ -101,6 +153,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_failures_come_as_told, world_setup_fake, world_teardown),
         cmocka_unit_test_setup_teardown(test_a_snapshot_brings_back_what_was, world_setup_fake,
                                         world_teardown),
+        cmocka_unit_test_setup_teardown(test_amendments_fail_as_told, world_setup_fake, world_teardown),
+        cmocka_unit_test_setup_teardown(test_a_snapshot_forgets_amendments_and_is_another_server,
+                                        world_setup_fake, world_teardown),
         cmocka_unit_test_setup_teardown(test_a_scan_survives_changes, world_setup_fake, world_teardown),
     };
     return cmocka_run_group_tests_name("the fake stock", tests, NULL, NULL);
