@@ -289,8 +289,8 @@ static void what_was_parked_since(void **state)
 static void unreadable_messages_are_marked_one_by_one(void **state)
 {
     struct fixture *f = *state;
-    for (int i = 0; i < 3; i++) park(f, NULL, PARK_MALFORMED);
     park(f, NULL, PARK_MISSING_ID);
+    for (int i = 0; i < 3; i++) park(f, NULL, PARK_MALFORMED);
     park(f, "malformed", PARK_MALFORMED);
     struct parked_mark marks[] = {{.reason = TEXT_LITERAL("malformed")},
                                   {.reason = TEXT_LITERAL("missing-id")},

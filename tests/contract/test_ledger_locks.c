@@ -2,6 +2,7 @@
 #include "contract/ledger_audit_fixture.h"
 
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -51,6 +52,7 @@ static pid_t lock_in_a_child(struct fixture *f, enum ledger_lock lock)
     pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* where the test fails before it kills */
         struct ledger *tool = sqlite_open(f, SQLITE_LEDGER_TOOL);
         char status = (char)ledger_lock(tool, lock, &f->error);
         if (write(said[1], &status, 1) != 1) _exit(1);
@@ -92,7 +94,16 @@ static void a_lock_file_is_no_link(void **state)
     assert_int_equal(symlink(target, link), 0);
     assert_status(ledger_lock(f->ledger, LEDGER_LOCK_RECONCILE, &f->error), STATUS_RETRY);
     assert_non_null(strstr(f->error.text, link));
-    assert_int_equal(access(target, F_OK), -1);
+    assert_int_equal(access(target, F_OK), -1); /* nothing was made */
+
+    FILE *file = fopen(target, "w");
+    assert_non_null(file);
+    fputs("precious", file);
+    assert_int_equal(fclose(file), 0);
+    assert_status(ledger_lock(f->ledger, LEDGER_LOCK_RECONCILE, &f->error), STATUS_RETRY);
+    struct stat found;
+    assert_int_equal(stat(target, &found), 0);
+    assert_int_equal(found.st_size, 8); /* nothing was truncated */
     assert_int_equal(unlink(link), 0);
     assert_ok(ledger_lock(f->ledger, LEDGER_LOCK_RECONCILE, &f->error));
 }
