@@ -2,14 +2,16 @@
  * it has not is abandoned, and is found anew. */
 #include "reconcile/reconcile_state.h"
 
+/* An amendment of nothing with the same number: applied, it keeps the real one out, should that still be on
+ * its way; not applied, the real one was there before. */
 static enum status resolve_numbers(struct reconcile *reconcile, struct intervention *open,
                                    struct error *error)
 {
-    struct stock_audit audit = {.budget_id = open->budget_id};
-    enum status status = stock_audit(reconcile->options.stock, &audit, 1, error);
-    if (status == STATUS_OK) status = audit.status;
+    struct stock_amendment fence = {.budget_id = open->budget_id, .id = open->sequence};
+    enum status status = stock_amend(reconcile->options.stock, &fence, 1, error);
+    if (status == STATUS_OK) status = fence.status;
     if (status != STATUS_OK) return status;
-    open->state = audit.amended >= open->sequence ? INTERVENTION_DONE : INTERVENTION_ABANDONED;
+    open->state = fence.applied ? INTERVENTION_ABANDONED : INTERVENTION_DONE;
     return STATUS_OK;
 }
 
