@@ -146,16 +146,22 @@ static enum status ask_row(struct reconcile *reconcile, struct error *error)
     return STATUS_OK;
 }
 
-static enum status release(struct reconcile *reconcile, const struct entry *entry,
-                           enum release_outcome outcome, struct error *error)
+static struct stock_release release_of(struct reconcile *reconcile, const struct entry *entry,
+                                       enum release_outcome outcome)
 {
-    struct stock_release item = {
+    return (struct stock_release){
         .budget_id = present_budget(reconcile)->id,
         .message_id = entry->message_id,
         .deducted_at_us = entry->deducted_at_us,
         .amount = entry->amount,
         .outcome = outcome,
     };
+}
+
+static enum status release(struct reconcile *reconcile, const struct entry *entry,
+                           enum release_outcome outcome, struct error *error)
+{
+    struct stock_release item = release_of(reconcile, entry, outcome);
     enum status status = stock_release(reconcile->options.stock, &item, 1, error);
     return status == STATUS_OK ? item.status : status;
 }
@@ -186,30 +192,50 @@ static enum status repair_extra(struct reconcile *reconcile, const struct entry 
     return ledger_interventions_end(reconcile->options.ledger, &repair, 1, error);
 }
 
-/* The row first: whoever inserts it decides what the id is. Then the amount goes back, and the row says so.
- * Killed in between, the refund is due, and paid like any other. */
-static enum status repair_void(struct reconcile *reconcile, const struct entry *entry, bool *mended,
-                               struct error *error)
+/* The rows first: whoever inserts one decides what the id is. Then the amounts go back, and the rows say so.
+ * Killed in between, the refunds are due, and paid like any other. `mended` is per chosen entry. */
+static enum status repair_voids(struct reconcile *reconcile, const bool *allowed, bool *mended,
+                                struct error *error)
 {
-    struct ledger_void row = {
-        .message_id = entry->message_id,
-        .budget_id = present_budget(reconcile)->id,
-        .amount = entry->amount,
-        .deducted_at_us = entry->deducted_at_us,
-        .reason = REASON_ORPHANED,
-        .refund = REFUND_DUE,
-    };
+    struct orphans *orphans = &reconcile->orphans;
+    struct arena *arena = &reconcile->slice;
+    size_t count = 0;
+    size_t *of = arena_alloc(arena, orphans->count * sizeof *of);
+    struct ledger_void *rows = arena_alloc(arena, orphans->count * sizeof *rows);
+    for (size_t i = 0; i < orphans->count; i++) {
+        const struct entry *entry = chosen_entry(reconcile, i);
+        if (!allowed[i]) continue;
+        of[count] = i;
+        rows[count++] = (struct ledger_void){
+            .message_id = entry->message_id,
+            .budget_id = present_budget(reconcile)->id,
+            .amount = entry->amount,
+            .deducted_at_us = entry->deducted_at_us,
+            .reason = REASON_ORPHANED,
+            .refund = REFUND_DUE,
+        };
+    }
     enum status status =
-        ledger_voids_insert(reconcile->options.ledger, reconcile->options.actor, &row, 1, error);
-    if (status != STATUS_OK || !row.inserted) return status;
+        ledger_voids_insert(reconcile->options.ledger, reconcile->options.actor, rows, count, error);
+    if (status != STATUS_OK) return status;
     FAILPOINT("orphan-voided");
-    status = release(reconcile, entry, RELEASE_VOIDED, error);
-    if (status == STATUS_REFUSED) return STATUS_OK; /* the refund stays due */
+    struct stock_release *releases = arena_alloc(arena, count * sizeof *releases);
+    struct debt *paid = arena_alloc(arena, count * sizeof *paid);
+    size_t released = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!rows[i].inserted) continue; /* booked at the last moment */
+        of[released] = of[i];
+        releases[released] = release_of(reconcile, chosen_entry(reconcile, of[i]), RELEASE_VOIDED);
+        paid[released++] = (struct debt){.kind = DEBT_REFUND, .id = rows[i].message_id};
+    }
+    status = stock_release(reconcile->options.stock, releases, released, error);
     if (status != STATUS_OK) return status;
     FAILPOINT("orphan-refunded");
-    *mended = true;
-    struct debt paid = {.kind = DEBT_REFUND, .id = entry->message_id, .paid = true};
-    return ledger_debts_mark(reconcile->options.ledger, &paid, 1, error);
+    for (size_t i = 0; i < released; i++) {
+        paid[i].paid = releases[i].status == STATUS_OK; /* else the refund stays due */
+        mended[of[i]] = paid[i].paid;
+    }
+    return ledger_debts_mark(reconcile->options.ledger, paid, released, error);
 }
 
 /* Books it as if its message had come: the ledger may still reject it, and then owes the refund. */
@@ -255,27 +281,38 @@ static enum status repair_settle(struct reconcile *reconcile, const struct entry
     return status == STATUS_REFUSED ? STATUS_OK : status;
 }
 
-static enum status repair_orphan(struct reconcile *reconcile, const struct entry *entry, bool *mended,
-                                 struct error *error)
+/* `mended` is per chosen entry, all false. */
+static enum status repair_chosen(struct reconcile *reconcile, bool *mended, struct error *error)
 {
-    bool settles = reconcile->options.settle_orphans && entry->fate == ENTRY_UNDECIDED;
-    if (!reconcile->orphans.allowed) return STATUS_OK;
-    if (!reconcile_allows(reconcile, present_budget(reconcile), settles ? 0 : entry->amount))
-        return STATUS_OK;
-    if (entry->fate == ENTRY_EXTRA) return repair_extra(reconcile, entry, mended, error);
-    return settles ? repair_settle(reconcile, entry, mended, error)
-                   : repair_void(reconcile, entry, mended, error);
+    struct orphans *orphans = &reconcile->orphans;
+    bool voids[REPAIR_SLICE] = {false}, any_void = false;
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < orphans->count && status == STATUS_OK; i++) {
+        const struct entry *entry = chosen_entry(reconcile, i);
+        bool settles = reconcile->options.settle_orphans && entry->fate == ENTRY_UNDECIDED;
+        if (!reconcile_allows(reconcile, present_budget(reconcile), settles ? 0 : entry->amount)) continue;
+        if (entry->fate == ENTRY_EXTRA)
+            status = repair_extra(reconcile, entry, &mended[i], error);
+        else if (settles)
+            status = repair_settle(reconcile, entry, &mended[i], error);
+        else
+            voids[i] = any_void = true;
+    }
+    return status == STATUS_OK && any_void ? repair_voids(reconcile, voids, mended, error) : status;
 }
 
 static enum status end_chosen(struct reconcile *reconcile, struct error *error)
 {
     struct orphans *orphans = &reconcile->orphans;
+    bool mended[REPAIR_SLICE] = {false};
+    orphans->step = ORPHAN_CHOOSE;
+    if (orphans->allowed) {
+        enum status status = repair_chosen(reconcile, mended, error);
+        if (status != STATUS_OK) return status;
+    }
+    bool held_back = reconcile->options.repair && !orphans->allowed;
     for (size_t i = 0; i < orphans->count; i++) {
         const struct entry *entry = chosen_entry(reconcile, i);
-        bool mended = false;
-        enum status status = repair_orphan(reconcile, entry, &mended, error);
-        if (status != STATUS_OK) return status;
-        bool held_back = reconcile->options.repair && !orphans->allowed;
         reconcile_report(reconcile,
                          &(struct finding){
                              .kind = FINDING_ORPHAN,
@@ -284,11 +321,10 @@ static enum status end_chosen(struct reconcile *reconcile, struct error *error)
                              .expected = FINDING_NUMBER_NONE,
                              .actual = FINDING_NUMBER_NONE,
                              .amount = entry->amount,
-                             .mended = mended,
+                             .mended = mended[i],
                              .detail = held_back ? "held back until the budget's numbers are right" : NULL,
                          });
     }
-    orphans->step = ORPHAN_CHOOSE;
     return STATUS_OK;
 }
 

@@ -45,6 +45,7 @@ struct ripening {
     int64_t amount, deducted_at_us;
     int64_t ripe_at_us; /* monotonic */
     bool settled;       /* to be cleared; otherwise to be given back */
+    bool mended;        /* answer of a repair */
     enum deduction_state row_state;
 };
 

@@ -61,72 +61,99 @@ static bool is_known_debt(const struct reconcile *reconcile, const struct ripeni
     return false;
 }
 
-static enum status clear(struct reconcile *reconcile, const struct ripening *item, struct error *error)
+static enum status clear(struct reconcile *reconcile, struct ripening *const *items, size_t count,
+                         struct error *error)
 {
-    struct stock_settlement settlement = {.budget_id = reconcile->budgets[item->budget].id,
-                                          .message_id = item->message_id,
-                                          .deducted_at_us = item->deducted_at_us};
-    return stock_settle(reconcile->options.stock, &settlement, 1, NULL, error);
+    struct stock_settlement *settlements = arena_alloc(&reconcile->slice, count * sizeof *settlements);
+    for (size_t i = 0; i < count; i++) {
+        settlements[i] = (struct stock_settlement){.budget_id = reconcile->budgets[items[i]->budget].id,
+                                                   .message_id = items[i]->message_id,
+                                                   .deducted_at_us = items[i]->deducted_at_us};
+    }
+    enum status status = stock_settle(reconcile->options.stock, settlements, count, NULL, error);
+    for (size_t i = 0; i < count; i++) items[i]->mended = status == STATUS_OK;
+    return status;
 }
 
-static enum status give_back(struct reconcile *reconcile, const struct ripening *item, struct error *error)
+static enum status give_back(struct reconcile *reconcile, struct ripening *const *items, size_t count,
+                             struct error *error)
 {
-    struct stock_release release = {
-        .budget_id = reconcile->budgets[item->budget].id,
-        .message_id = item->message_id,
-        .deducted_at_us = item->deducted_at_us,
-        .amount = item->amount,
-        .outcome = item->row_state == DEDUCTION_VOIDED ? RELEASE_VOIDED : RELEASE_REJECTED,
-    };
-    enum status status = stock_release(reconcile->options.stock, &release, 1, error);
-    if (status == STATUS_OK) status = release.status;
+    struct stock_release *releases = arena_alloc(&reconcile->slice, count * sizeof *releases);
+    struct debt *paid = arena_alloc(&reconcile->slice, count * sizeof *paid);
+    for (size_t i = 0; i < count; i++) {
+        releases[i] = (struct stock_release){
+            .budget_id = reconcile->budgets[items[i]->budget].id,
+            .message_id = items[i]->message_id,
+            .deducted_at_us = items[i]->deducted_at_us,
+            .amount = items[i]->amount,
+            .outcome = items[i]->row_state == DEDUCTION_VOIDED ? RELEASE_VOIDED : RELEASE_REJECTED,
+        };
+    }
+    enum status status = stock_release(reconcile->options.stock, releases, count, error);
     if (status != STATUS_OK) return status;
-    struct debt paid = {.kind = DEBT_REFUND, .id = item->message_id, .paid = true};
-    return ledger_debts_mark(reconcile->options.ledger, &paid, 1, error);
+    for (size_t i = 0; i < count; i++) {
+        items[i]->mended = releases[i].status == STATUS_OK;
+        paid[i] = (struct debt){.kind = DEBT_REFUND, .id = items[i]->message_id, .paid = items[i]->mended};
+    }
+    return ledger_debts_mark(reconcile->options.ledger, paid, count, error);
 }
 
-static enum status repair_entry(struct reconcile *reconcile, const struct ripening *item, bool *mended,
-                                struct error *error)
+/* Journal, Redis, journal, for items of one sort. */
+static enum status repair_items(struct reconcile *reconcile, struct ripening *const *items, size_t count,
+                                bool settled, struct error *error)
 {
-    struct intervention repair = {
-        .kind = INTERVENTION_REPAIR,
-        .actor = reconcile->options.actor,
-        .budget_id = reconcile->budgets[item->budget].id,
-        .message_id = item->message_id,
-        .subject = item->settled ? TEXT_LITERAL("uncleared") : TEXT_LITERAL("refund-due"),
-        .before = TEXT_LITERAL("pending"),
-        .after = item->settled ? TEXT_LITERAL("settled") : TEXT_LITERAL("given back"),
-        .amount = item->settled ? 0 : item->amount,
-    };
-    enum status status = ledger_interventions_begin(reconcile->options.ledger, &repair, 1, error);
+    struct intervention *repairs = arena_alloc(&reconcile->slice, count * sizeof *repairs);
+    for (size_t i = 0; i < count; i++) {
+        repairs[i] = (struct intervention){
+            .kind = INTERVENTION_REPAIR,
+            .actor = reconcile->options.actor,
+            .budget_id = reconcile->budgets[items[i]->budget].id,
+            .message_id = items[i]->message_id,
+            .subject = settled ? TEXT_LITERAL("uncleared") : TEXT_LITERAL("refund-due"),
+            .before = TEXT_LITERAL("pending"),
+            .after = settled ? TEXT_LITERAL("settled") : TEXT_LITERAL("given back"),
+            .amount = settled ? 0 : items[i]->amount,
+        };
+    }
+    enum status status = ledger_interventions_begin(reconcile->options.ledger, repairs, count, error);
     if (status != STATUS_OK) return status;
     FAILPOINT("repair-entry-journaled");
-    status = item->settled ? clear(reconcile, item, error) : give_back(reconcile, item, error);
+    status = settled ? clear(reconcile, items, count, error) : give_back(reconcile, items, count, error);
     if (status != STATUS_OK && status != STATUS_REFUSED) return status;
     FAILPOINT("repair-entry-done");
-    *mended = status == STATUS_OK;
-    repair.state = *mended ? INTERVENTION_DONE : INTERVENTION_ABANDONED;
-    if (!*mended) reconcile_say(reconcile, "%s", error->text);
-    return ledger_interventions_end(reconcile->options.ledger, &repair, 1, error);
+    if (status == STATUS_REFUSED) reconcile_say(reconcile, "%s", error->text);
+    for (size_t i = 0; i < count; i++)
+        repairs[i].state = items[i]->mended ? INTERVENTION_DONE : INTERVENTION_ABANDONED;
+    return ledger_interventions_end(reconcile->options.ledger, repairs, count, error);
 }
 
-static enum status report_entry(struct reconcile *reconcile, const struct ripening *item, struct error *error)
+static enum status report_ripe(struct reconcile *reconcile, struct ripening **ripe, size_t count,
+                               struct error *error)
 {
-    struct audited_budget *budget = &reconcile->budgets[item->budget];
-    bool mended = false;
-    if (reconcile_allows(reconcile, budget, item->settled ? 0 : item->amount)) {
-        enum status status = repair_entry(reconcile, item, &mended, error);
-        if (status != STATUS_OK) return status;
+    struct ripening **chosen = arena_alloc(&reconcile->slice, (count + 1) * sizeof *chosen);
+    enum status status = STATUS_OK;
+    for (int settled = 0; settled < 2 && status == STATUS_OK; settled++) {
+        size_t chosen_count = 0;
+        for (size_t i = 0; i < count; i++) {
+            if (ripe[i]->settled != (settled == 1)) continue;
+            struct audited_budget *budget = &reconcile->budgets[ripe[i]->budget];
+            if (reconcile_allows(reconcile, budget, ripe[i]->settled ? 0 : ripe[i]->amount))
+                chosen[chosen_count++] = ripe[i];
+        }
+        if (chosen_count > 0) status = repair_items(reconcile, chosen, chosen_count, settled == 1, error);
     }
-    reconcile_report(reconcile, &(struct finding){
-                                    .kind = item->settled ? FINDING_UNCLEARED : FINDING_REFUND_DUE,
-                                    .budget_id = budget->id,
-                                    .message_id = item->message_id,
-                                    .expected = FINDING_NUMBER_NONE,
-                                    .actual = FINDING_NUMBER_NONE,
-                                    .amount = item->amount,
-                                    .mended = mended,
-                                });
+    if (status != STATUS_OK) return status;
+    for (size_t i = 0; i < count; i++) {
+        reconcile_report(reconcile, &(struct finding){
+                                        .kind = ripe[i]->settled ? FINDING_UNCLEARED : FINDING_REFUND_DUE,
+                                        .budget_id = reconcile->budgets[ripe[i]->budget].id,
+                                        .message_id = ripe[i]->message_id,
+                                        .expected = FINDING_NUMBER_NONE,
+                                        .actual = FINDING_NUMBER_NONE,
+                                        .amount = ripe[i]->amount,
+                                        .mended = ripe[i]->mended,
+                                    });
+    }
     return STATUS_OK;
 }
 
@@ -143,18 +170,26 @@ static enum status ripen_slice(struct reconcile *reconcile, struct error *error)
                                           .message_id = items[i].message_id};
     }
     enum status status = stock_query(reconcile->options.stock, queries, count, error);
+    if (status != STATUS_OK) return status;
     int64_t now_us = clock_monotonic_us(reconcile->options.clock);
-    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+    struct ripening **ripe = arena_alloc(&reconcile->slice, (count + 1) * sizeof *ripe);
+    struct ripening *copies = arena_alloc(&reconcile->slice, (count + 1) * sizeof *copies);
+    size_t ripe_count = 0;
+    for (size_t i = 0; i < count; i++) {
         bool still = queries[i].status == STATUS_OK && queries[i].state == PENDING_PENDING &&
                      queries[i].deducted_at_us == items[i].deducted_at_us;
         if (!still) continue;
-        if (now_us < items[i].ripe_at_us)
+        if (now_us >= items[i].ripe_at_us && is_known_debt(reconcile, &items[i])) continue;
+        if (now_us >= items[i].ripe_at_us) {
+            copies[ripe_count] = items[i];
+            ripe[ripe_count] = &copies[ripe_count];
+            ripe_count++;
+        } else {
             list->items[list->kept++] = items[i];
-        else if (!is_known_debt(reconcile, &items[i]))
-            status = report_entry(reconcile, &items[i], error);
+        }
     }
     list->at += count;
-    return status;
+    return report_ripe(reconcile, ripe, ripe_count, error);
 }
 
 enum reconcile_progress stage_ripen(struct reconcile *reconcile, struct error *error)
