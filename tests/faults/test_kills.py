@@ -8,6 +8,7 @@ import re
 import pytest
 from books import Books
 from matrix import only_full
+from test_reconcile import REPAIRS, SETTLES
 from world import ROOT
 
 # Where the worker dies, in the order in which work reaches them.
@@ -15,8 +16,6 @@ WORKER = ["settle-before-commit", "settle-after-commit", "ack-begin", "ack-sent"
           "publish-confirmed", "park-confirmed", "park-recorded", "release-begin", "release-sent", "debts-marked"]
 PRODUCER = ["deduct-done", "deduct-published"]
 CREDITS = ["credit-booked", "credit-applied"]
-# No worker comes by there; tests/contract/test_ledger_audit_sqlite.c dies there.
-VOIDS = ["void-before-commit", "void-after-commit"]
 STATES = {"close-redis": [("close", "closed"), ("delete", "deleted")], "reopen-ledger": [("reopen", "active")]}
 
 
@@ -25,7 +24,7 @@ def test_every_failpoint_of_the_source_has_a_row():
     for path in glob.glob(os.path.join(ROOT, "src", "**", "*.[ch]"), recursive=True):
         with open(path) as file:
             found |= set(re.findall(r'\bFAILPOINT\("([^"]+)"\)', file.read()))
-    assert found == set(WORKER + PRODUCER + CREDITS + VOIDS) | set(STATES)
+    assert found == set(WORKER + PRODUCER + CREDITS + REPAIRS + SETTLES) | set(STATES)
 
 
 class Feed(Books):
