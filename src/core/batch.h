@@ -28,8 +28,9 @@ struct known_row {
     bool found;
     bool same; /* same budget and amount as the item that asks */
     enum deduction_state state;
-    int64_t deducted_at_us; /* 0: booked without token */
-    int64_t booked_at_us;   /* Unix time */
+    enum deduction_reason reason; /* REASON_NONE: it is settled */
+    int64_t deducted_at_us;       /* 0: booked without token */
+    int64_t booked_at_us;         /* Unix time */
 };
 
 enum verdict {

@@ -27,6 +27,7 @@ static struct known_row row_of_item(const struct batch_item *earlier, const stru
         .found = true,
         .same = earlier->budget == item->budget && earlier->deduction.amount == item->deduction.amount,
         .state = earlier->verdict == VERDICT_SETTLED ? DEDUCTION_SETTLED : DEDUCTION_REJECTED,
+        .reason = earlier->reason,
         .deducted_at_us = earlier->deduction.deducted_at_us,
         .booked_at_us = INT64_MAX, /* not yet */
     };

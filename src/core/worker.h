@@ -118,6 +118,7 @@ struct worker_view {
     uint64_t refunds; /* given back to Redis and booked as done */
     uint64_t credits; /* applied and booked as such */
     uint64_t extras;  /* second deductions given back */
+    uint64_t late;    /* messages whose deduction was voided before they came */
     uint64_t connects;
     uint64_t commit_retries;
     uint64_t tells_dropped; /* pendings left to the clean-up because Redis was away */

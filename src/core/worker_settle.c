@@ -62,18 +62,23 @@ static void item_park(struct worker *worker, const struct batch_item *item, enum
     park_add(worker, item->origin, source, item->deduction.message_id, reason, detail);
 }
 
+/* It came after reconcile, or a person, had given its amount back. */
+static void late_note(struct worker *worker, const struct batch_item *item)
+{
+    worker->counts.late++;
+    worker_note_message(worker, LOG_WARN, "late", "amount", item->deduction.amount,
+                        "message " TEXT_FORMAT " of budget " TEXT_FORMAT
+                        " arrived after its deduction was voided as %s; it is booked nowhere",
+                        TEXT_ARGUMENTS(item->deduction.message_id), TEXT_ARGUMENTS(item->deduction.budget_id),
+                        deduction_reason_name(item->known.reason));
+}
+
 /* A known id came again: its pending entry is cleared as the row says, and a second deduction of a settled id
  * is given back. */
 static void duplicate_tell(struct worker *worker, struct tells *tells, const struct batch_item *item)
 {
     const struct known_row *known = &item->known;
-    if (known->state == DEDUCTION_VOIDED) {
-        worker_note_message(worker, LOG_WARN, "late", NULL, 0,
-                            "message " TEXT_FORMAT " of budget " TEXT_FORMAT
-                            " arrived after its deduction was voided; it is booked nowhere",
-                            TEXT_ARGUMENTS(item->deduction.message_id),
-                            TEXT_ARGUMENTS(item->deduction.budget_id));
-    }
+    if (known->state == DEDUCTION_VOIDED) late_note(worker, item);
     if (item->deduction.deducted_at_us == 0) return;
     struct booked booked = {.state = known->state,
                             .amount = item->deduction.amount,

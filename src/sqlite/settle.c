@@ -82,6 +82,7 @@ static enum status known_rows_read(struct sqlite_ledger *ledger, struct range ra
             item->known.state = (enum deduction_state)sqlite3_column_int(statement, 2);
             item->known.deducted_at_us = sqlite3_column_int64(statement, 3);
             item->known.booked_at_us = sqlite3_column_int64(statement, 4);
+            item->known.reason = (enum deduction_reason)sqlite3_column_int(statement, 5);
         } else if (code != SQLITE_DONE) {
             return connection_fail(ledger, code, "looking message ids up", error);
         }

@@ -25,7 +25,8 @@ static const char *const statement_table[STATEMENT_COUNT] = {
     [STATEMENT_BUDGET_STATE] =
         "UPDATE budget SET state = ?2, closed_at_us = ?3, updated_at_us = ?4 WHERE id = ?1",
     [STATEMENT_DEDUCTION_KNOWN] =
-        "SELECT budget_id, amount, state, deducted_at_us, booked_at_us FROM deduction WHERE message_id = ?1",
+        "SELECT budget_id, amount, state, deducted_at_us, booked_at_us, reason FROM deduction"
+        " WHERE message_id = ?1",
     [STATEMENT_DEDUCTION_INSERT] = "INSERT INTO deduction (message_id, budget_id, amount, deducted_at_us, "
                                    "state, reason, refund, booked_at_us, user_id, meta)"
                                    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",

@@ -24,6 +24,7 @@ enum metric {
     METRIC_REFUNDS,
     METRIC_EXTRA_RELEASES,
     METRIC_CREDITS_APPLIED,
+    METRIC_LATE,
     METRIC_RECONNECTS,
     METRIC_REDIS_TELLS_DROPPED,
     /* gauges; queues, refunds due and times are absent from the page until they are set */

@@ -42,6 +42,7 @@ void observe_view(struct metrics *metrics, const struct worker_view *before, con
     metrics_add(metrics, METRIC_REFUNDS, view->refunds - before->refunds);
     metrics_add(metrics, METRIC_CREDITS_APPLIED, view->credits - before->credits);
     metrics_add(metrics, METRIC_EXTRA_RELEASES, view->extras - before->extras);
+    metrics_add(metrics, METRIC_LATE, view->late - before->late);
     metrics_add(metrics, METRIC_RECONNECTS, view->connects - before->connects);
     metrics_add(metrics, METRIC_COMMIT_RETRIES, view->commit_retries - before->commit_retries);
     metrics_add(metrics, METRIC_REDIS_TELLS_DROPPED, view->tells_dropped - before->tells_dropped);

@@ -1,6 +1,8 @@
 /* What every ledger must do with deductions, on the fake and on SQLite. */
 #include "contract/ledger_fixture.h"
+
 #include "core/limits.h"
+#include "port/ledger_audit.h"
 
 /* Makes the ledger refuse the row of one message id. */
 static void refuse(struct fixture *f, const char *message_id)
@@ -73,6 +75,28 @@ static void a_batch_is_booked(void **state)
     assert_false(row_get(f, "m6").found);
 }
 
+static void what_comes_after_its_void_is_told_why(void **state)
+{
+    struct fixture *f = *state;
+    budget_make(f, "a", 10);
+    struct ledger_void gone[] = {{.message_id = TEXT_LITERAL("m1"), .reason = REASON_ORPHANED},
+                                 {.message_id = TEXT_LITERAL("m2"), .reason = REASON_DISCARDED}};
+    for (size_t i = 0; i < 2; i++) {
+        gone[i].budget_id = TEXT_LITERAL("a");
+        gone[i].amount = 3;
+        gone[i].deducted_at_us = 101;
+        gone[i].refund = REFUND_DUE;
+    }
+    assert_int_equal(ledger_voids_insert(f->ledger, TEXT_LITERAL("me@here"), gone, 2, &f->error), STATUS_OK);
+    const char *const ids[] = {"m1", "m2"};
+    for (size_t i = 0; i < 2; i++) {
+        const struct batch_item *item = settle_one(f, ids[i], "a", 3, 101);
+        assert_int_equal(item->verdict, VERDICT_DUPLICATE);
+        assert_int_equal(item->known.state, DEDUCTION_VOIDED);
+        assert_int_equal(item->known.reason, gone[i].reason);
+    }
+}
+
 static void a_known_id_changes_nothing(void **state)
 {
     struct fixture *f = *state;
@@ -88,6 +112,7 @@ static void a_known_id_changes_nothing(void **state)
     item = settle_one(f, "m2", "a", 5, 102);
     assert_int_equal(item->verdict, VERDICT_DUPLICATE);
     assert_int_equal(item->known.state, DEDUCTION_REJECTED);
+    assert_int_equal(item->known.reason, REASON_OVER_TOTAL);
     assert_int_equal(settle_one(f, "m1", "a", 5, 101)->verdict, VERDICT_CONFLICT);
     assert_int_equal(settle_one(f, "m1", "b", 6, 101)->verdict, VERDICT_CONFLICT);
     assert_int_equal(settle_one(f, "M1", "a", 4, 103)->verdict, VERDICT_SETTLED); /* case counts */
@@ -218,6 +243,8 @@ static void a_large_batch_over_many_budgets(void **state)
                                         fixture_teardown),                                                   \
             cmocka_unit_test_setup_teardown(a_batch_is_booked, setup_##kind, fixture_teardown),              \
             cmocka_unit_test_setup_teardown(a_known_id_changes_nothing, setup_##kind, fixture_teardown),     \
+            cmocka_unit_test_setup_teardown(what_comes_after_its_void_is_told_why, setup_##kind,             \
+                                            fixture_teardown),                                               \
             cmocka_unit_test_setup_teardown(copies_in_one_batch_are_booked_once, setup_##kind,               \
                                             fixture_teardown),                                               \
             cmocka_unit_test_setup_teardown(a_range_is_booked_and_nothing_else, setup_##kind,                \

@@ -58,6 +58,7 @@ static inline void compare_batches(struct pair *pair, size_t first, size_t count
         SAME(known.found);
         SAME(known.same);
         SAME(known.state);
+        SAME(known.reason);
         SAME(known.deducted_at_us);
         SAME(known.booked_at_us);
     }

@@ -86,6 +86,7 @@ static void range_read(const struct fake_ledger_store *store, struct batch *batc
         item->known.same =
             row->amount == item->deduction.amount && text_equal(row->budget_id, item->deduction.budget_id);
         item->known.state = row->state;
+        item->known.reason = row->reason;
         item->known.deducted_at_us = row->deducted_at_us;
         item->known.booked_at_us = row->booked_at_us;
     }

@@ -148,7 +148,10 @@ void story_effects(struct story *story)
             assert(story->jobs[effect.hand] == NULL && "a hand does one job at a time");
             story->jobs[effect.hand] = effect.job;
             break;
-        case EFFECT_NOTE: snprintf(story->last_note, sizeof story->last_note, "%s", effect.note.event); break;
+        case EFFECT_NOTE:
+            snprintf(story->last_note, sizeof story->last_note, "%s", effect.note.event);
+            snprintf(story->last_detail, sizeof story->last_detail, "%s", effect.note.detail);
+            break;
         case EFFECT_STOPPED: story->stopped = true; break;
         }
     }

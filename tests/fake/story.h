@@ -56,7 +56,7 @@ struct story {
     size_t largest_settle;
     /* What the clean-up finds: one budget with this many pendings, in two slices, every second one booked. */
     size_t pendings, resolved;
-    char last_note[64];
+    char last_note[64], last_detail[480];
 };
 
 void story_begin(struct story *story, const struct worker_settings *settings);

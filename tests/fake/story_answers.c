@@ -30,6 +30,12 @@ static enum deduction_state state_of(const struct story_message *message)
     return message->content == CONTENT_REJECTED ? DEDUCTION_REJECTED : DEDUCTION_SETTLED;
 }
 
+static enum deduction_reason reason_of(const struct story_message *message)
+{
+    if (message->content == CONTENT_VOIDED) return REASON_ORPHANED;
+    return message->content == CONTENT_REJECTED ? REASON_OVER_TOTAL : REASON_NONE;
+}
+
 static enum status answer_settle(struct story *story, struct job *job)
 {
     if (story->ledger != STATUS_OK) return story->ledger;
@@ -44,6 +50,7 @@ static enum status answer_settle(struct story *story, struct job *job)
         struct story_message *message = message_of(story, items[i].deduction.message_id);
         items[i].verdict = verdict_of(message);
         items[i].known.state = state_of(message);
+        items[i].known.reason = reason_of(message);
         items[i].known.deducted_at_us = items[i].deduction.deducted_at_us;
         if (items[i].verdict == VERDICT_REJECTED) {
             items[i].reason = REASON_OVER_TOTAL;

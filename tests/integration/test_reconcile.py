@@ -1,5 +1,6 @@
 """`bursar reconcile` on real servers: every kind of finding planted once, found exactly, mended, and clean on the next run."""
 import json
+import re
 import time
 
 import pytest
@@ -197,9 +198,11 @@ def test_orphan(camp):
     assert row == {"state": "voided", "reason": "orphaned", "refund": "done"}
     # Its message comes after all: booked nowhere.
     publish_deducted(camp, "crashed", 20, int(token))
-    camp.worker()
+    worker = camp.worker()
     camp.wait("the late message to be taken", lambda: camp.ready() == 0)
     camp.wait_quiet()
+    assert re.search(r"event=late amount=20 detail=\"message crashed of budget camp .*orphaned", worker.log()), worker.log()
+    camp.wait("it to be counted", lambda: camp.metric("bursar_late_total") == 1)
     assert camp.value("SELECT settled FROM v_budget") == 30 and camp.left("camp") == 970
     assert reconcile(camp)["clean"]
 

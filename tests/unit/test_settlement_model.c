@@ -76,7 +76,11 @@ static struct known_row model_known(struct model *model, const struct deduction 
     const struct model_row *row = model_find(model, deduction->message_id);
     if (row == NULL) return (struct known_row){.found = false};
     bool same = row->amount == deduction->amount && text_equal_string(deduction->budget_id, row->budget_id);
-    return (struct known_row){true, same, row->state, row->deducted_at_us, 1};
+    return (struct known_row){.found = true,
+                              .same = same,
+                              .state = row->state,
+                              .deducted_at_us = row->deducted_at_us,
+                              .booked_at_us = 1};
 }
 
 static void model_write(struct model *model, const struct deduction *deduction, enum deduction_state state)

@@ -150,7 +150,10 @@ static void what_comes_after_it_was_voided_is_told_so_and_acknowledged(void **st
     story_deliver(&story);
     story_answer(&story, HAND_LEDGER);
     assert_string_equal(story.last_note, "late");
+    assert_non_null(strstr(story.last_detail, "m0 of budget b"));
+    assert_non_null(strstr(story.last_detail, "orphaned"));
     assert_true(story_run(&story, 5));
+    assert_int_equal(view().late, 1);
     assert_int_equal(story.tells_voided, 1);
     assert_int_equal(view().parks, 0);
 }
