@@ -100,7 +100,17 @@ struct reconcile_run {
     int64_t budgets;
     int64_t found[FINDING_KIND_COUNT];
     int64_t mended;
+    int64_t complete_at_us; /* answer of run_last: when the latest complete run finished; 0: none is kept */
 };
+
+/* Findings of the run that nobody mended; what is information only is none. */
+static inline int64_t reconcile_run_not_mended(const struct reconcile_run *run)
+{
+    int64_t count = 0;
+    for (int kind = 0; kind < FINDING_KIND_COUNT; kind++)
+        count += kind == FINDING_UNTRACKED ? 0 : run->found[kind];
+    return count - run->mended;
+}
 
 /* What Redis looked like when a budget was last proven: totals never go back, unless Redis does. */
 struct stock_sight {

@@ -63,6 +63,7 @@ enum status sqlite_run_last(struct ledger *port, struct arena *arena, struct rec
             .clean = sqlite3_column_int(statement, 5) != 0,
             .budgets = sqlite3_column_int64(statement, 6),
             .mended = sqlite3_column_int64(statement, 7 + FINDING_KIND_COUNT),
+            .complete_at_us = sqlite3_column_int64(statement, 8 + FINDING_KIND_COUNT),
         };
         for (int i = 0; i < FINDING_KIND_COUNT; i++) run->found[i] = sqlite3_column_int64(statement, 7 + i);
     }

@@ -237,9 +237,18 @@ static void run_debts_fetch(struct job_context *context, struct job *job)
 static void run_stats(struct job_context *context, struct job *job)
 {
     struct ledger_stats stats;
+    struct reconcile_run run;
+    struct arena arena = {0};
+    bool found = false;
     job->status = ledger_stats(context->ledger, &stats, &job->error);
-    if (job->status != STATUS_OK) return;
-    job->stats.refunds_due = stats.refunds_due;
+    /* Most runs are another process's, which has no page of metrics: its record stands for it. */
+    if (job->status == STATUS_OK)
+        job->status = ledger_run_last(context->ledger, &arena, &run, &found, &job->error);
+    if (job->status == STATUS_OK) {
+        job->stats.refunds_due = stats.refunds_due;
+        if (found) observe_reconcile_run(context->metrics, &run);
+    }
+    arena_free(&arena);
 }
 
 static void run_depth(struct job_context *context, struct job *job)

@@ -16,6 +16,7 @@ enum family {
     FAMILY_LATE,
     FAMILY_RECONNECTS,
     FAMILY_REDIS_TELLS_DROPPED,
+    FAMILY_RECONCILE_RUNS,
     FAMILY_COMPONENT_UP,
     FAMILY_DELIVERIES_HELD,
     FAMILY_HELD_BYTES,
@@ -23,6 +24,9 @@ enum family {
     FAMILY_REFUNDS_DUE,
     FAMILY_LAST_COMMIT_TIMESTAMP,
     FAMILY_START_TIME,
+    FAMILY_RECONCILE_LAST_SUCCESS,
+    FAMILY_RECONCILE_FINDINGS,
+    FAMILY_RECONCILE_NOT_MENDED,
     FAMILY_BATCH_SIZE,
     FAMILY_COMMIT_SECONDS,
     FAMILY_SETTLE_LAG_SECONDS,
@@ -51,6 +55,8 @@ static const struct metric_family families[FAMILY_COUNT] = {
                            "Connections to the broker made again after a loss."},
     [FAMILY_REDIS_TELLS_DROPPED] = {"bursar_redis_tells_dropped_total", "counter",
                                     "Settlements that Redis was not told of; they are cleared up later."},
+    [FAMILY_RECONCILE_RUNS] = {"bursar_reconcile_runs_total", "counter",
+                               "Reconciliations that this worker made by itself, by how they ended."},
     [FAMILY_COMPONENT_UP] = {"bursar_component_up", "gauge", "1 where the component answers, else 0."},
     [FAMILY_DELIVERIES_HELD] = {"bursar_deliveries_held", "gauge", "Messages held and not acknowledged yet."},
     [FAMILY_HELD_BYTES] = {"bursar_held_bytes", "gauge", "Bytes of the message bodies held."},
@@ -60,6 +66,13 @@ static const struct metric_family families[FAMILY_COUNT] = {
     [FAMILY_LAST_COMMIT_TIMESTAMP] = {"bursar_last_commit_timestamp_seconds", "gauge",
                                       "Unix time of the last commit."},
     [FAMILY_START_TIME] = {"bursar_start_time_seconds", "gauge", "Unix time at which the worker started."},
+    [FAMILY_RECONCILE_LAST_SUCCESS] =
+        {"bursar_reconcile_last_success_timestamp_seconds", "gauge",
+         "Unix time at which a complete reconciliation last ended; 0: none did."},
+    [FAMILY_RECONCILE_FINDINGS] = {"bursar_reconcile_findings", "gauge",
+                                   "Findings of the last reconciliation, by kind, mended or not."},
+    [FAMILY_RECONCILE_NOT_MENDED] = {"bursar_reconcile_findings_not_mended", "gauge",
+                                     "Findings of the last reconciliation that it did not mend."},
     [FAMILY_BATCH_SIZE] = {"bursar_batch_size", "histogram", "Deductions in a committed batch."},
     [FAMILY_COMMIT_SECONDS] = {"bursar_commit_seconds", "histogram",
                                "Time that a commit to the ledger took."},
@@ -67,6 +80,10 @@ static const struct metric_family families[FAMILY_COUNT] = {
                                    "Time from the deduction in Redis to its commit in the ledger."},
     [FAMILY_BUILD_INFO] = {"bursar_build_info", "gauge", "1; the label says which version runs."},
 };
+
+#define FINDING(kind) METRIC_RECONCILE_FINDINGS + FINDING_##kind
+
+_Static_assert(FINDING_KIND_COUNT == 8, "each kind of finding has a series below");
 
 /* Series of one family stand together. */
 static const struct {
@@ -88,6 +105,10 @@ static const struct {
     [METRIC_LATE] = {FAMILY_LATE, NULL, 0},
     [METRIC_RECONNECTS] = {FAMILY_RECONNECTS, NULL, 0},
     [METRIC_REDIS_TELLS_DROPPED] = {FAMILY_REDIS_TELLS_DROPPED, NULL, 0},
+    [METRIC_RECONCILE_RUNS_CLEAN] = {FAMILY_RECONCILE_RUNS, "result=\"clean\"", 0},
+    [METRIC_RECONCILE_RUNS_FOUND] = {FAMILY_RECONCILE_RUNS, "result=\"found\"", 0},
+    [METRIC_RECONCILE_RUNS_INCOMPLETE] = {FAMILY_RECONCILE_RUNS, "result=\"incomplete\"", 0},
+    [METRIC_RECONCILE_RUNS_FAILED] = {FAMILY_RECONCILE_RUNS, "result=\"failed\"", 0},
     [METRIC_COMPONENT_UP_BROKER] = {FAMILY_COMPONENT_UP, "component=\"broker\"", 0},
     [METRIC_COMPONENT_UP_LEDGER] = {FAMILY_COMPONENT_UP, "component=\"ledger\"", 0},
     [METRIC_COMPONENT_UP_REDIS] = {FAMILY_COMPONENT_UP, "component=\"redis\"", 0},
@@ -98,6 +119,16 @@ static const struct {
     [METRIC_REFUNDS_DUE] = {FAMILY_REFUNDS_DUE, NULL, NAN},
     [METRIC_LAST_COMMIT_TIMESTAMP] = {FAMILY_LAST_COMMIT_TIMESTAMP, NULL, NAN},
     [METRIC_START_TIME] = {FAMILY_START_TIME, NULL, NAN},
+    [METRIC_RECONCILE_LAST_SUCCESS] = {FAMILY_RECONCILE_LAST_SUCCESS, NULL, NAN},
+    [FINDING(LEFT_DRIFT)] = {FAMILY_RECONCILE_FINDINGS, "kind=\"left-drift\"", NAN},
+    [FINDING(MISSING_KEY)] = {FAMILY_RECONCILE_FINDINGS, "kind=\"missing-key\"", NAN},
+    [FINDING(UNCLEARED)] = {FAMILY_RECONCILE_FINDINGS, "kind=\"uncleared\"", NAN},
+    [FINDING(REFUND_DUE)] = {FAMILY_RECONCILE_FINDINGS, "kind=\"refund-due\"", NAN},
+    [FINDING(CREDIT_DUE)] = {FAMILY_RECONCILE_FINDINGS, "kind=\"credit-due\"", NAN},
+    [FINDING(ORPHAN)] = {FAMILY_RECONCILE_FINDINGS, "kind=\"orphan\"", NAN},
+    [FINDING(LEDGER_BEHIND)] = {FAMILY_RECONCILE_FINDINGS, "kind=\"ledger-behind\"", NAN},
+    [FINDING(UNTRACKED)] = {FAMILY_RECONCILE_FINDINGS, "kind=\"untracked\"", NAN},
+    [METRIC_RECONCILE_NOT_MENDED] = {FAMILY_RECONCILE_NOT_MENDED, NULL, NAN},
 };
 
 /* Upper bounds, ascending; 0 ends them, and +Inf follows. */

@@ -6,6 +6,7 @@
 #define BURSAR_WORKER_METRICS_H
 
 #include "base/buffer.h"
+#include "core/finding.h"
 
 #include <stdatomic.h>
 #include <stdint.h>
@@ -27,7 +28,12 @@ enum metric {
     METRIC_LATE,
     METRIC_RECONNECTS,
     METRIC_REDIS_TELLS_DROPPED,
-    /* gauges; queues, refunds due and times are absent from the page until they are set */
+    METRIC_RECONCILE_RUNS_CLEAN,
+    METRIC_RECONCILE_RUNS_FOUND,
+    METRIC_RECONCILE_RUNS_INCOMPLETE,
+    METRIC_RECONCILE_RUNS_FAILED,
+    /* gauges; queues, refunds due, times and what a reconciliation found are absent from the page until they
+     * are set */
     METRIC_COMPONENT_UP_BROKER,
     METRIC_COMPONENT_UP_LEDGER,
     METRIC_COMPONENT_UP_REDIS,
@@ -38,6 +44,10 @@ enum metric {
     METRIC_REFUNDS_DUE,
     METRIC_LAST_COMMIT_TIMESTAMP,
     METRIC_START_TIME,
+    METRIC_RECONCILE_LAST_SUCCESS,
+    METRIC_RECONCILE_FINDINGS, /* the first of FINDING_KIND_COUNT, in the order of enum finding_kind */
+    METRIC_RECONCILE_FINDINGS_LAST = METRIC_RECONCILE_FINDINGS + FINDING_KIND_COUNT - 1,
+    METRIC_RECONCILE_NOT_MENDED,
     METRIC_COUNT,
 };
 

@@ -31,6 +31,15 @@ void observe_parked(struct metrics *metrics, size_t count)
     metrics_add(metrics, METRIC_DEDUCTIONS_PARKED, count);
 }
 
+void observe_reconcile_run(struct metrics *metrics, const struct reconcile_run *run)
+{
+    metrics_set(metrics, METRIC_RECONCILE_LAST_SUCCESS,
+                (double)run->complete_at_us / MICROSECONDS_PER_SECOND);
+    for (int kind = 0; kind < FINDING_KIND_COUNT; kind++)
+        metrics_set(metrics, METRIC_RECONCILE_FINDINGS + (enum metric)kind, (double)run->found[kind]);
+    metrics_set(metrics, METRIC_RECONCILE_NOT_MENDED, (double)reconcile_run_not_mended(run));
+}
+
 static double known(int64_t value)
 {
     return value < 0 ? NAN : (double)value;

@@ -31,6 +31,11 @@ enum status fake_ledger_run_last(struct ledger *port, struct arena *arena, struc
     if (!*found) return STATUS_OK;
     *run = call.store->runs[call.store->run_count - 1];
     run->actor = arena_copy(arena, run->actor);
+    run->complete_at_us = 0;
+    for (size_t i = call.store->run_count; i-- > 0 && run->complete_at_us == 0;) {
+        const struct reconcile_run *kept = &call.store->runs[i];
+        if (kept->complete) run->complete_at_us = kept->finished_at_us;
+    }
     return STATUS_OK;
 }
 

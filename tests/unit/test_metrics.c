@@ -141,7 +141,7 @@ static void test_families(void **state)
     render();
     size_t count;
     const struct metric_family *families = metrics_families(&count);
-    assert_int_equal(count, 22);
+    assert_int_equal(count, 26);
     const char *before = page.data;
     for (size_t i = 0; i < count; i++) {
         assert_memory_equal(families[i].name, "bursar_", 7);
