@@ -28,6 +28,7 @@ struct loop {
     int finished; /* eventfd */
     bool stop_seen;
     int64_t view_at_us;
+    bool view_left_out; /* something happened since the last view */
 
     pthread_mutex_t mutex; /* of what follows */
     bool stop_asked;
@@ -77,7 +78,8 @@ static void loop_jobs(struct loop *loop)
 static void loop_publish_view(struct loop *loop)
 {
     int64_t now_us = instant_monotonic_us();
-    if (now_us < loop->view_at_us && !loop->driver.stopped) return;
+    loop->view_left_out = now_us < loop->view_at_us && !loop->driver.stopped;
+    if (loop->view_left_out) return;
     loop->view_at_us = now_us + VIEW_INTERVAL_US;
     struct worker_view view;
     worker_observe(loop->driver.worker, &view);
@@ -92,6 +94,8 @@ static void loop_wait(struct loop *loop)
     int64_t now_us = instant_monotonic_us();
     int64_t wait_us = worker_deadline_us(loop->driver.worker) - now_us;
     if (wait_us > WAIT_MAX_US) wait_us = WAIT_MAX_US;
+    /* Who looks for orphans trusts the view: what came in just now must not stay out of it for long. */
+    if (loop->view_left_out && wait_us > loop->view_at_us - now_us) wait_us = loop->view_at_us - now_us;
     if (wait_us < 0) wait_us = 0;
     struct pollfd descriptors[2] = {{.fd = loop->notify, .events = POLLIN}};
     nfds_t count = 1;
