@@ -1,5 +1,6 @@
 #include "cli/arguments.h"
 #include "cli/budget.h"
+#include "cli/last_run.h"
 #include "cli/output.h"
 #include "cli/report.h"
 #include "cli/worker_probe.h"
@@ -14,7 +15,8 @@ static const char help[] =
     "\n"
     "One look at everything: how many deductions wait in the queue and how many messages are parked, whether "
     "a worker answers\n"
-    "and how many messages it holds, what the ledger still owes Redis, and every budget. What is away is "
+    "and how many messages it holds, what the ledger still owes Redis, what the last reconcile found, and "
+    "every budget. What is away is "
     "said so; the rest is shown all the "
     "same.\n"
     "\n"
@@ -41,6 +43,8 @@ struct overview {
     struct worker_look worker;
     bool has_ledger;
     struct ledger_stats stats;
+    bool has_run;
+    struct reconcile_run run; /* of reconcile, the last one; its texts lie in the session's arena */
     bool has_rows;
     struct budget_row *rows; /* owned */
     size_t row_count;
@@ -97,6 +101,8 @@ static void look(struct session *session, struct overview *overview)
     overview->worker = worker_probe(session->config.http.listen);
     status = ledger_stats(session->ledger, &overview->stats, error);
     overview->has_ledger = status == STATUS_OK;
+    if (status == STATUS_OK)
+        status = ledger_run_last(session->ledger, &session->arena, &overview->run, &overview->has_run, error);
     if (status == STATUS_OK) status = budget_rows_read(session, &overview->rows, &overview->row_count);
     overview->has_rows = status == STATUS_OK;
     if (status != STATUS_OK) note(overview, "ledger", status, error);
@@ -127,16 +133,16 @@ static void print_json(const struct config *config, const struct overview *overv
     int64_t age = 0;
     bool has_age = backlog_age(overview, &age);
     const struct ledger_stats *stats = &overview->stats;
-    output_json(
-        json_pack("{s:{s:b, s:b, s:b}, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "reachable", "broker",
-                  (int)(overview->queue.known || overview->dead_letters.known), "ledger", (int)known, "redis",
-                  (int)overview->has_stock, "worker", worker_state_name(overview->worker.state), "held",
-                  number_json(overview->worker.has_held, overview->worker.held), "queue",
-                  queue_json(config->amqp.queue, &overview->queue), "dead_letters",
-                  queue_json(config->amqp.dead_letter_queue, &overview->dead_letters), "backlog_age_seconds",
-                  number_json(has_age, age), "refunds_due", number_json(known, stats->refunds_due),
-                  "credits_due", number_json(known, stats->credits_due), "parked",
-                  number_json(known, stats->parked), "budgets", budgets));
+    output_json(json_pack(
+        "{s:{s:b, s:b, s:b}, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "reachable", "broker",
+        (int)(overview->queue.known || overview->dead_letters.known), "ledger", (int)known, "redis",
+        (int)overview->has_stock, "worker", worker_state_name(overview->worker.state), "held",
+        number_json(overview->worker.has_held, overview->worker.held), "queue",
+        queue_json(config->amqp.queue, &overview->queue), "dead_letters",
+        queue_json(config->amqp.dead_letter_queue, &overview->dead_letters), "backlog_age_seconds",
+        number_json(has_age, age), "refunds_due", number_json(known, stats->refunds_due), "credits_due",
+        number_json(known, stats->credits_due), "parked", number_json(known, stats->parked), "reconcile",
+        overview->has_run ? last_run_json(&overview->run) : json_null(), "budgets", budgets));
 }
 
 static void add_queue(struct table *table, const char *what, const struct queue_level *level)
@@ -172,6 +178,8 @@ static void print_tables(const struct overview *overview)
     add_number(&table, "refunds due", overview->has_ledger, overview->stats.refunds_due);
     add_number(&table, "credits due", overview->has_ledger, overview->stats.credits_due);
     add_number(&table, "parked", overview->has_ledger, overview->stats.parked);
+    const char *run = overview->has_run ? last_run_text(&table.arena, &overview->run) : "never";
+    table_add(&table, (const char *[]){"last reconcile", overview->has_ledger ? run : "not known"});
     table_print(&table);
     table_free(&table);
     if (overview->row_count == 0) return;
