@@ -3,6 +3,7 @@
 #include "cli/commands.h"
 #include "cli/report.h"
 #include "cli/run_pages.h"
+#include "cli/run_self_check.h"
 #include "cli/wiring.h"
 
 #include "base/instant.h"
@@ -53,6 +54,7 @@ struct run {
     struct consumer *consumer;
     struct metrics metrics;
     struct loop *loop;
+    struct run_self_check self_check;
     struct run_pages pages;
     struct http_server *http;
     atomic_bool cancel;
@@ -93,6 +95,7 @@ static enum exit_status run_open(struct run *run)
         status = wiring_publisher(&run->config, "bursar run: parking", &run->cancel, &run->publisher, &error);
     if (status == STATUS_OK)
         status = wiring_consumer(&run->config, "bursar run", &run->cancel, &run->consumer, &error);
+    if (status == STATUS_OK) status = run_self_check_open(&run->self_check, &run->config, &error);
     if (status != STATUS_OK) return (enum exit_status)report_exit(exit_status_of(status), "%s", error.text);
     log_configure(run->config.log.level, run->config.log.format);
 
@@ -105,6 +108,7 @@ static enum exit_status run_open(struct run *run)
 
 static void run_close(struct run *run)
 {
+    run_self_check_close(&run->self_check); /* before the ledger that settles lets go of its lock */
     consumer_close(run->consumer);
     publisher_close(run->publisher);
     stock_close(run->stock);
@@ -160,6 +164,7 @@ static enum exit_status run_start(struct run *run)
     }
     LOG(LOG_INFO, "started", log_string("version", BURSAR_VERSION), log_number("pid", getpid()));
     loop_start(run->loop);
+    run_self_check_start(&run->self_check, &run->config, run->loop, &run->metrics);
     return EXIT_STATUS_WELL;
 }
 
@@ -183,6 +188,7 @@ static void run_reload(struct run *run)
     struct worker_settings settings = run_settings(run, &loaded);
     run->drain_timeout_us = settings.drain_timeout_us;
     loop_reload(run->loop, &settings);
+    run_self_check_reload(&run->self_check, &loaded);
     LOG(LOG_INFO, "reloaded");
     config_free(&loaded);
 }
@@ -216,6 +222,7 @@ static void run_wait(struct run *run)
         } else if (!stopping) {
             stopping = true;
             until_us = instant_monotonic_us() + run->drain_timeout_us + FINISH_PATIENCE_US;
+            run_self_check_stop(&run->self_check);
             loop_stop(run->loop);
         } else {
             LOG(LOG_WARN, "stopped",
@@ -248,7 +255,10 @@ int command_run(struct command_context *context, int argc, char **argv)
     struct worker_view view;
     loop_observe(run.loop, &view);
     LOG(LOG_INFO, "stopped", log_number("returned", (int64_t)view.held));
-    if (!loop_finish(run.loop, FINISH_PATIENCE_US)) _exit(EXIT_STATUS_WELL);
+    int64_t until_us = instant_monotonic_us() + FINISH_PATIENCE_US;
+    bool finished = run_self_check_finish(&run.self_check, FINISH_PATIENCE_US) &&
+                    loop_finish(run.loop, until_us - instant_monotonic_us());
+    if (!finished) _exit(EXIT_STATUS_WELL);
     run_close(&run);
     close(run.signals);
     return EXIT_STATUS_WELL;

@@ -44,6 +44,7 @@ struct config {
     struct {
         int64_t orphan_after; /* seconds */
         char *orphans;        /* "refund" or "settle" */
+        int64_t interval;     /* seconds; 0: off */
     } reconcile;
     struct {
         enum log_level level;

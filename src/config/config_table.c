@@ -81,6 +81,9 @@ const struct config_key config_keys[] = {
     {"reconcile.orphans", AT(reconcile.orphans), .fallback = "refund", TEXT(1, 16, NULL),
      .choices = "refund|settle", RESTART,
      .help = "what becomes of an orphan: its amount goes back to the stock, or it is booked"},
+    {"reconcile.interval", AT(reconcile.interval), .fallback = "0", SECONDS(0, 31536000),
+     .help =
+         "how long after a reconciliation the worker makes the next by itself, without repairs; 0: never"},
     {"log.level", AT(log.level), .fallback = "info", .type = CONFIG_CHOICE,
      .choices = "debug|info|warn|error", .help = "the least important lines that are logged"},
     {"log.format", AT(log.format), .fallback = "logfmt", .type = CONFIG_CHOICE, .choices = "logfmt|json",

@@ -1,7 +1,7 @@
 """`bursar run` built with ThreadSanitizer, under load from all sides: no report, and the books agree.
 
 Everything that its threads share is used at once: deliveries single and in batch messages, parking, refunds, the pages of its HTTP server,
-reloads, and the calls that fail while Redis, the broker or the ledger is away."""
+reloads, reconciliations every second, and the calls that fail while Redis, the broker or the ledger is away."""
 import glob
 import os
 import signal
@@ -19,7 +19,7 @@ from world import World
 
 RATE = 1200        # deductions a second; what is held up by a fault comes later all the same
 DEDUCTIONS = 24000
-POLLS, RELOADS = 100, 20
+POLLS, RELOADS, RECONCILIATIONS = 100, 20, 3
 
 
 class Often(threading.Thread):
@@ -121,6 +121,8 @@ def test_no_report_under_load(tmp_path, monkeypatch):
     report_path = str(tmp_path / "report")
     monkeypatch.setenv("TSAN_OPTIONS", f"halt_on_error=0 exitcode=66 log_path={report_path}")
     with World() as world:
+        world.settings.update({"reconcile.interval": 1, "reconcile.orphan_after": 0})
+        world.write_config()
         world.run("init")
         load = Load(world, report_path)
         load.books.create_budgets(world)
@@ -138,6 +140,7 @@ def test_no_report_under_load(tmp_path, monkeypatch):
             thread.join(60)
         load.check_reports()  # the producers' too
         assert min(page.count for page in load.pages) >= POLLS and load.reloads.count >= RELOADS
+        assert world.value("SELECT count(*) FROM v_reconcile_run") >= RECONCILIATIONS
         wrong, figures = load.books.check(world, world.dead_letters())
         assert wrong == []
         assert figures["settled"] >= DEDUCTIONS * 0.9 and figures["rejected"] >= 200 and figures["parked"] >= 20
