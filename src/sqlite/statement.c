@@ -81,7 +81,8 @@ static const char *const statement_table[STATEMENT_COUNT] = {
     [STATEMENT_RUN_LAST] =
         "SELECT started_at_us, finished_at_us, actor, repair, complete, clean, budgets, left_drift,"
         " missing_key, uncleared, refund_due, credit_due, orphan, ledger_behind, untracked, mended,"
-        " (SELECT finished_at_us FROM reconcile_run WHERE complete = 1 ORDER BY sequence DESC LIMIT 1)"
+        " (SELECT finished_at_us FROM reconcile_run WHERE sequence > 0 AND complete = 1 ORDER BY sequence "
+        "DESC LIMIT 1)"
         " FROM reconcile_run WHERE sequence > 0 ORDER BY sequence DESC LIMIT 1",
     [STATEMENT_SIGHT_READ] =
         "SELECT server, credited, deducted, settled, released FROM sight WHERE budget_id = ?1",
