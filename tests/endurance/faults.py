@@ -6,9 +6,13 @@ import threading
 import time
 import traceback
 
+from verdict import FLAT_SECONDS_MIN
+
 PAUSE_S = (2, 8)         # between two faults
 HOLD_S = (1.0, 3.0)      # how long something stays paused or locked
 KILLS_AT = (1 / 12, 2 / 12, 3 / 12)  # of the whole time: early, so that the last life of the worker is a long one
+LAGS_AFTER_S = 45            # after a life began
+LAG_MAX_S = 45               # below what costs a connection its heartbeats
 BROKER_RESTART_EVERY_S = 300
 REDIS_RESTART_EVERY_S = 240
 
@@ -39,6 +43,8 @@ class Faults(threading.Thread):
     def scheduled(self):
         """(second, name, what to do) of what happens at a time of its own."""
         plan = [(share * self.seconds, "worker killed", self.worker_killed) for share in KILLS_AT]
+        if self.seconds >= FLAT_SECONDS_MIN:
+            plan += [(share * self.seconds + LAGS_AFTER_S, "worker far behind", self.worker_far_behind) for share in (0, *KILLS_AT)]
         for name, act, every in (("broker restarted", self.broker_restarted, BROKER_RESTART_EVERY_S),
                                  ("Redis restarted", self.redis_restarted, REDIS_RESTART_EVERY_S)):
             count = max(1, int(self.seconds / every))
@@ -75,6 +81,15 @@ class Faults(threading.Thread):
     def worker_paused(self):
         self.worker.process.send_signal(signal.SIGSTOP)
         self.hold()
+        self.worker.process.send_signal(signal.SIGCONT)
+
+    def worker_far_behind(self):
+        """For so long that it is given all that it may hold at once. Its rooms for that then have their largest size, and whatever grows
+        afterwards is a leak."""
+        self.worker.process.send_signal(signal.SIGSTOP)
+        end = time.monotonic() + LAG_MAX_S
+        while self.world.ready() < 1000 and time.monotonic() < end:
+            time.sleep(0.5)
         self.worker.process.send_signal(signal.SIGCONT)
 
     def worker_reloads(self):
