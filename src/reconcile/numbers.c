@@ -236,7 +236,7 @@ static void report_ledger_behind(struct reconcile *reconcile)
 }
 
 /* The finding on the budget's own numbers, if they are wrong. */
-static bool numbers_finding(const struct reconcile *reconcile, struct finding *finding)
+static bool numbers_finding(struct reconcile *reconcile, struct finding *finding)
 {
     const struct measure *measure = &reconcile->measure;
     const struct reckoning_result *result = &measure->result;
@@ -258,7 +258,10 @@ static bool numbers_finding(const struct reconcile *reconcile, struct finding *f
             "rebuilt from the ledger and the entries that are left; a deduction whose entry was lost "
             "and whose message never came cannot be known";
     } else if (result->drift == 0) {
-        finding->detail = "the stock is right, a running total beside it is not";
+        finding->detail = arena_format(
+            &reconcile->slice,
+            "the stock is right; credited should change by %lld, deducted by %lld, settled by %lld",
+            (long long)result->credited, (long long)result->deducted, (long long)result->settled);
     }
     return missing || measure->wrong_kind || result->drift != 0 || result->credited != 0 ||
            result->deducted != 0 || result->settled != 0;
