@@ -95,25 +95,51 @@ static enum status amqp_publisher_publish(struct publisher *base, struct publica
     return status;
 }
 
-static enum status amqp_publisher_depth(struct publisher *base, struct text queue, int64_t *messages,
-                                        int64_t *consumers, struct error *error)
+/* Connected, and the broker answers. */
+static enum status ready_to_ask(struct amqp_publisher *self, struct text queue, struct error *error)
 {
-    struct amqp_publisher *self = self_of(base);
     if (queue.size == 0 || queue.size > BROKER_SHORT_STRING_MAX)
         return error_set(error, STATUS_CONFIG, "a queue's name has 1 to %d bytes, not %zu",
                          BROKER_SHORT_STRING_MAX, queue.size);
-    enum status status = amqp_publisher_connect(base, error);
+    enum status status = amqp_publisher_connect(&self->base, error);
     if (status != STATUS_OK) return status;
     if (self->link.blocked)
         return error_set(error, STATUS_RETRY,
                          "the broker has blocked this connection because of an alarm (memory or disk)");
-    status = broker_topology_depth(&self->link, queue, messages, consumers, error);
-    if (status == STATUS_OK) return STATUS_OK;
-    /* A missing queue costs the channel, not the connection. */
+    return STATUS_OK;
+}
+
+/* A missing queue costs the channel, not the connection. */
+static void recover_channel(struct amqp_publisher *self)
+{
     bool reopened = broker_link_usable(&self->link) && self->link.channel_closed &&
                     broker_link_reopen_channel(&self->link, NULL) == STATUS_OK &&
                     select_confirms(self, NULL) == STATUS_OK;
     if (!reopened) broker_link_close(&self->link);
+}
+
+static enum status amqp_publisher_depth(struct publisher *base, struct text queue, int64_t *messages,
+                                        int64_t *consumers, struct error *error)
+{
+    struct amqp_publisher *self = self_of(base);
+    enum status status = ready_to_ask(self, queue, error);
+    if (status != STATUS_OK) return status;
+    status = broker_topology_depth(&self->link, queue, messages, consumers, error);
+    if (status != STATUS_OK) recover_channel(self);
+    return status;
+}
+
+static enum status amqp_publisher_is_empty(struct publisher *base, struct text queue, bool *empty,
+                                           struct error *error)
+{
+    struct amqp_publisher *self = self_of(base);
+    enum status status = ready_to_ask(self, queue, error);
+    if (status != STATUS_OK) return status;
+    status = broker_topology_is_empty(&self->link, queue, empty, error);
+    if (status != STATUS_OK)
+        recover_channel(self);
+    else if (!*empty)
+        broker_link_close(&self->link);
     return status;
 }
 
@@ -143,6 +169,7 @@ enum status amqp_publisher_open(const struct amqp_options *options, struct publi
         .connect = amqp_publisher_connect,
         .publish = amqp_publisher_publish,
         .depth = amqp_publisher_depth,
+        .is_empty = amqp_publisher_is_empty,
         .initialise = amqp_publisher_initialise,
         .close = amqp_publisher_close,
     };

@@ -98,3 +98,14 @@ enum status broker_topology_depth(struct broker_link *link, struct text queue, i
     amqp_maybe_release_buffers(link->state);
     return status;
 }
+
+enum status broker_topology_is_empty(struct broker_link *link, struct text queue, bool *empty,
+                                     struct error *error)
+{
+    amqp_rpc_reply_t reply = amqp_basic_get(link->state, BROKER_CHANNEL, bytes_of(queue), 0);
+    char doing[BROKER_SHORT_STRING_MAX + 32];
+    snprintf(doing, sizeof doing, "asking queue '" TEXT_FORMAT "'", TEXT_ARGUMENTS(queue));
+    enum status status = broker_link_reply(link, reply, doing, error);
+    if (status == STATUS_OK) *empty = reply.reply.id == AMQP_BASIC_GET_EMPTY_METHOD;
+    return status;
+}

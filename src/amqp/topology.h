@@ -12,4 +12,9 @@ MUST_CHECK enum status broker_topology_ensure(struct broker_link *link, struct e
 MUST_CHECK enum status broker_topology_depth(struct broker_link *link, struct text queue, int64_t *messages,
                                              int64_t *consumers, struct error *error);
 
+/* Asks for one message and leaves it unacknowledged: where *empty is false the connection must be closed, so
+ * that it goes back to the front. */
+MUST_CHECK enum status broker_topology_is_empty(struct broker_link *link, struct text queue, bool *empty,
+                                                struct error *error);
+
 #endif

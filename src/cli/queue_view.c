@@ -1,6 +1,7 @@
 #include "cli/queue_view.h"
 
 #include "cli/worker_probe.h"
+#include "reconcile/queue_look.h"
 
 struct queue_view queue_view_of(struct session *session)
 {
@@ -9,17 +10,13 @@ struct queue_view queue_view_of(struct session *session)
 
 enum status queue_view_look(struct queue_view *view, struct queue_look *look, struct error *error)
 {
-    int64_t consumers = 0;
-    enum status status = publisher_depth(view->publisher, text_of(view->config->amqp.queue), &look->ready,
-                                         &look->consumers, error);
-    if (status == STATUS_OK)
-        status = publisher_depth(view->publisher, text_of(view->config->amqp.dead_letter_queue),
-                                 &look->dead_letters, &consumers, error);
+    const struct config *config = view->config;
+    enum status status = queue_look_at(view->publisher, text_of(config->amqp.queue),
+                                       text_of(config->amqp.dead_letter_queue), look, error);
     view->failed = view->failed || status != STATUS_OK;
     if (status != STATUS_OK) return status;
-    look->held = -1;
     if (look->ready > 0 || look->consumers != 1) return STATUS_OK;
-    struct worker_look worker = worker_probe(view->config->http.listen);
+    struct worker_look worker = worker_probe(config->http.listen);
     if (worker.has_held) look->held = worker.held;
     return STATUS_OK;
 }

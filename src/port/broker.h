@@ -150,6 +150,7 @@ struct publisher_ops {
     enum status (*publish)(struct publisher *, struct publication *, size_t count, struct error *);
     enum status (*depth)(struct publisher *, struct text queue, int64_t *messages, int64_t *consumers,
                          struct error *);
+    enum status (*is_empty)(struct publisher *, struct text queue, bool *empty, struct error *);
     enum status (*initialise)(struct publisher *, struct error *);
     void (*close)(struct publisher *);
 };
@@ -177,12 +178,23 @@ MUST_CHECK static inline enum status publisher_publish(struct publisher *publish
     return publisher->ops->publish(publisher, publications, count, error);
 }
 
-/* Messages ready in a queue, and its consumers; connects if need be. STATUS_CONFIG: no such queue. */
+/* Messages ready in a queue, and its consumers; connects if need be. No message and no consumer may also mean
+ * that the queue does not answer just now (it has no leader): publisher_is_empty() tells. STATUS_CONFIG: no
+ * such queue. */
 MUST_CHECK static inline enum status publisher_depth(struct publisher *publisher, struct text queue,
                                                      int64_t *messages, int64_t *consumers,
                                                      struct error *error)
 {
     return publisher->ops->depth(publisher, queue, messages, consumers, error);
+}
+
+/* Whether the queue itself says that nothing waits in it. Where something does, that message counts as
+ * delivered once more: ask only where publisher_depth() says that there is none. STATUS_RETRY: the queue does
+ * not answer. STATUS_CONFIG: no such queue. */
+MUST_CHECK static inline enum status publisher_is_empty(struct publisher *publisher, struct text queue,
+                                                        bool *empty, struct error *error)
+{
+    return publisher->ops->is_empty(publisher, queue, empty, error);
 }
 
 /* Declares the whole topology, or with amqp.declare = false checks that it is there. STATUS_CONFIG names what

@@ -3,6 +3,7 @@
 #include "base/instant.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "reconcile/queue_look.h"
 #include "reconcile/reconcile.h"
 #include "worker/hand.h"
 #include "worker/system_clock.h"
@@ -68,12 +69,8 @@ static bool pause_for_interval(struct self_check *check, int64_t since_us, int64
 static enum status look(void *context, struct queue_look *look, struct error *error)
 {
     const struct self_check_options *options = &((struct self_check *)context)->options;
-    int64_t ignored = 0;
     enum status status =
-        publisher_depth(options->publisher, options->queue, &look->ready, &look->consumers, error);
-    if (status == STATUS_OK)
-        status = publisher_depth(options->publisher, options->dead_letter_queue, &look->dead_letters,
-                                 &ignored, error);
+        queue_look_at(options->publisher, options->queue, options->dead_letter_queue, look, error);
     if (status != STATUS_OK) return status;
     struct worker_view view;
     loop_observe(options->loop, &view);

@@ -39,6 +39,30 @@ static void test_each_publication_gets_its_own_outcome(void **state)
     publisher_close(publisher);
 }
 
+/* The queue itself says whether something waits; what was asked for goes back to the front. */
+static void test_a_queue_says_whether_it_is_empty(void **state)
+{
+    struct world *world = *state;
+    struct publisher *publisher = world_initialised_publisher(world);
+    bool empty = false;
+    world_check(world, publisher_is_empty(publisher, text_of(world->queue), &empty, &world->error));
+    assert_true(empty);
+    struct publication publications[] = {
+        world_publication(world, KEY_DEDUCTION, "a", TEXT_LITERAL("1")),
+        world_publication(world, KEY_DEDUCTION, "b", TEXT_LITERAL("2")),
+    };
+    world_check(world, publisher_publish(publisher, publications, 2, &world->error));
+    world_expect_depth(world, publisher, world->queue, 2);
+    world_check(world, publisher_is_empty(publisher, text_of(world->queue), &empty, &world->error));
+    assert_false(empty);
+    world_expect_depth(world, publisher, world->queue, 2);
+    assert_int_equal(publisher_is_empty(publisher, TEXT_LITERAL("no-such-queue"), &empty, &world->error),
+                     STATUS_CONFIG);
+    world_check(world, publisher_publish(publisher, publications, 1, &world->error));
+    assert_int_equal(publications[0].outcome, PUBLICATION_CONFIRMED);
+    publisher_close(publisher);
+}
+
 static void test_a_large_message_is_returned_whole(void **state)
 {
     struct world *world = *state;
@@ -133,8 +157,11 @@ static void test_nothing_works_before_connecting(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ON_BOTH(test_each_publication_gets_its_own_outcome), ON_BOTH(test_a_large_message_is_returned_whole),
-        ON_BOTH(test_a_missing_exchange_is_no_success),      ON_BOTH(test_depth),
+        ON_BOTH(test_each_publication_gets_its_own_outcome),
+        ON_BOTH(test_a_queue_says_whether_it_is_empty),
+        ON_BOTH(test_a_large_message_is_returned_whole),
+        ON_BOTH(test_a_missing_exchange_is_no_success),
+        ON_BOTH(test_depth),
         ON_BOTH(test_nothing_works_before_connecting),
     };
     if (!world_has_server()) return 1;

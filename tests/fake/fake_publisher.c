@@ -81,6 +81,15 @@ static enum status fake_publisher_depth(struct publisher *base, struct text name
     return STATUS_OK;
 }
 
+static enum status fake_publisher_is_empty(struct publisher *base, struct text name, bool *empty,
+                                           struct error *error)
+{
+    int64_t messages = 0, consumers = 0;
+    enum status status = fake_publisher_depth(base, name, &messages, &consumers, error);
+    *empty = messages == 0;
+    return status;
+}
+
 static enum status fake_publisher_initialise(struct publisher *base, struct error *error)
 {
     enum status status = fake_publisher_connect(base, error);
@@ -103,6 +112,7 @@ struct publisher *fake_publisher_open(struct fake_broker *broker)
         .connect = fake_publisher_connect,
         .publish = fake_publisher_publish,
         .depth = fake_publisher_depth,
+        .is_empty = fake_publisher_is_empty,
         .initialise = fake_publisher_initialise,
         .close = fake_publisher_close,
     };

@@ -129,6 +129,13 @@ static enum status sim_depth(struct publisher *base, struct text queue, int64_t 
     return publisher_depth(self->real, queue, messages, consumers, error);
 }
 
+static enum status sim_is_empty(struct publisher *base, struct text queue, bool *empty, struct error *error)
+{
+    struct sim_publisher *self = publisher_of(base);
+    if (fate_of(self->process) == CALL_IS_DEAD) return dead(error);
+    return publisher_is_empty(self->real, queue, empty, error);
+}
+
 static enum status sim_initialise(struct publisher *base, struct error *error)
 {
     struct sim_publisher *self = publisher_of(base);
@@ -146,6 +153,7 @@ void sim_publisher_open(struct sim_publisher *publisher, struct world *world, st
         .connect = sim_publisher_connect,
         .publish = sim_publish,
         .depth = sim_depth,
+        .is_empty = sim_is_empty,
         .initialise = sim_initialise,
         .close = sim_publisher_close,
     };
