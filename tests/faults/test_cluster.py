@@ -85,3 +85,27 @@ ROWS = [
 @rows(ROWS)
 def test_cluster(stage, row):
     stage.play(row)
+
+
+def test_reconcile_without_a_leader(stage):
+    """a queue that has no leader looks empty and holds a backlog: nothing of it is voided"""
+    world, cluster = stage.world, stage.world.rabbit
+    world.settings["reconcile.orphan_after"] = 0
+    world.write_config()
+    world.run("init")
+    world.run("budget", "create", "camp", "--total", "1000")
+    for _ in range(5):
+        world.run("deduct", "camp", "2")
+    for node in cluster.nodes[1:]:
+        node.crash()
+    done = world.run_all("reconcile", "--repair", "--json", "--set", "amqp.confirm_timeout=5")
+    assert done.returncode == 69 and "queue" in done.stderr, (done.stdout, done.stderr)
+    assert world.value("SELECT count(*) FROM v_deduction") == 0 and len(world.pending("camp")) == 5
+    for node in cluster.nodes[1:]:
+        node.start()
+    world.wait("the queue to have its leader again", lambda: cluster.leader() is not None and cluster.members() == 3, 60)
+    assert world.json("reconcile", "--repair")["clean"]
+    worker = world.worker()
+    world.wait_settled(5)
+    world.wait_quiet()
+    assert worker.terminate() == 0 and world.value("SELECT settled FROM v_budget") == 10
