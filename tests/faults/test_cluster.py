@@ -88,7 +88,7 @@ def test_cluster(stage, row):
 
 
 def test_reconcile_without_a_leader(stage):
-    """a queue that has no leader looks empty and holds a backlog: nothing of it is voided"""
+    """a queue that has no leader cannot tell what it holds: nothing is voided"""
     world, cluster = stage.world, stage.world.rabbit
     world.settings["reconcile.orphan_after"] = 0
     world.write_config()
