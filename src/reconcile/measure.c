@@ -111,7 +111,6 @@ static enum status scan_pendings(struct measure *measure, struct error *error)
                                             &measure->arena, &slice, &count, error);
     if (status != STATUS_OK) return status;
     for (size_t i = 0; i < count; i++) {
-        if (slice[i].deducted_at_us > measure->first.now_us) continue;
         if (measure->count == measure->capacity) {
             measure->capacity = measure->capacity == 0 ? 1024 : measure->capacity * 2;
             measure->entries = memory_resize(measure->entries, measure->capacity, sizeof *measure->entries);
@@ -128,7 +127,8 @@ static enum status scan_pendings(struct measure *measure, struct error *error)
 }
 
 /* A refund in between took away an entry that may not have been read any more, a credit one that may have
- * been; and Redis's clock must not have gone back over the cut. */
+ * been; and Redis's clock must not have gone back over the cut. Where it went back before the cut, entries
+ * from before it have times that are still to come: only what lies between the two audits is left out. */
 static enum status audit_second(struct measure *measure, struct error *error)
 {
     enum status status = audit(measure, &measure->second, error);
@@ -138,10 +138,12 @@ static enum status audit_second(struct measure *measure, struct error *error)
                 first->credits == second->credits && first->amended == second->amended &&
                 first->now_us <= second->now_us && first->settled <= second->settled &&
                 (first->left == STOCK_LEFT_NONE) == (second->left == STOCK_LEFT_NONE);
-    if (same)
+    if (same) {
+        measure_drop_after_cut(measure);
         measure->stage = MEASURE_CREDITS_BOOKED;
-    else
+    } else {
         measure_again(measure);
+    }
     return STATUS_OK;
 }
 
@@ -196,6 +198,12 @@ static enum status look_up(struct measure *measure, struct error *error)
 /* Well is well at once; anything else must be seen twice. */
 static void measure_conclude(struct measure *measure)
 {
+    /* A row from the time after both audits cannot be told from one that is older than its clock; read now,
+     * it is older than the next cut for certain. */
+    if (measure->tally->after_cut_last_us > measure->second.now_us) {
+        measure_again(measure);
+        return;
+    }
     tally_cut_end(measure->tally);
     measure_reckon(measure);
     bool found = measure_found(measure);

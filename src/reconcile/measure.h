@@ -68,7 +68,7 @@ struct measure {
     struct stock_audit first, second;
     uint64_t cursor;
     int64_t credit_sequence;
-    struct entry *entries; /* owned; before the cut, each once, by id */
+    struct entry *entries; /* owned; by id, each once; before the cut, from the second audit on */
     size_t count, capacity, looked_up;
     struct measured_credit *credits; /* owned; by id */
     size_t credit_count, credit_capacity;

@@ -33,6 +33,17 @@ void measure_sort_entries(struct measure *measure)
     measure->count = kept;
 }
 
+void measure_drop_after_cut(struct measure *measure)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < measure->count; i++) {
+        int64_t token_us = measure->entries[i].deducted_at_us;
+        if (token_us > measure->first.now_us && token_us <= measure->second.now_us) continue;
+        measure->entries[kept++] = measure->entries[i];
+    }
+    measure->count = kept;
+}
+
 static int compare_credits(const void *left, const void *right)
 {
     const struct measured_credit *a = left, *b = right;

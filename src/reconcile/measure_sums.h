@@ -6,6 +6,8 @@
 
 /* By id, each once: a scan may return an entry twice. */
 void measure_sort_entries(struct measure *measure);
+/* Leaves out what was deducted between the two audits. */
+void measure_drop_after_cut(struct measure *measure);
 void measure_sort_credits(struct measure *measure);
 
 /* Among those of Redis; NULL: it is not there. */

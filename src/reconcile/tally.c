@@ -54,6 +54,7 @@ void tally_cut(struct tally *tally, size_t budget, int64_t cut_us)
     tally->cut_budget = budget;
     tally->cut_us = cut_us;
     tally->after_cut = 0;
+    tally->after_cut_last_us = 0;
 }
 
 void tally_cut_end(struct tally *tally)
@@ -77,8 +78,10 @@ static void take_row(struct tally *tally, const struct ledger_row *row)
         return;
     }
     if (!settled) return;
-    if (tally->cutting && tally->cut_budget == index && row->deducted_at_us > tally->cut_us)
+    if (tally->cutting && tally->cut_budget == index && row->deducted_at_us > tally->cut_us) {
         sum_add(&tally->after_cut, row->amount);
+        if (row->deducted_at_us > tally->after_cut_last_us) tally->after_cut_last_us = row->deducted_at_us;
+    }
     sum_add(&sums->settled, row->amount);
 }
 
