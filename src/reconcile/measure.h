@@ -31,6 +31,7 @@ struct entry {
     enum deduction_state row_state; /* where there is a row, as the next ones */
     int64_t booked_at_us;
     int64_t row_deducted_at_us; /* 0: the row has no token */
+    bool is_conflict;           /* the row says another amount or another budget */
 };
 
 struct measured_credit {

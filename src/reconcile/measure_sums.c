@@ -78,9 +78,11 @@ void measure_judge_entry(const struct measure *measure, struct entry *entry,
     entry->row_state = row->state;
     entry->booked_at_us = row->booked_at_us;
     entry->row_deducted_at_us = row->deducted_at_us;
+    bool same_purchase = text_equal(row->budget_id, measure->budget_id) && row->amount == entry->amount;
+    entry->is_conflict = !same_purchase;
     bool is_own = text_equal(row->budget_id, measure->budget_id) &&
                   (row->deducted_at_us == entry->deducted_at_us ||
-                   (row->deducted_at_us == 0 && row->amount == entry->amount));
+                   (row->deducted_at_us == 0 && same_purchase && entry->deducted_at_us <= row->booked_at_us));
     if (!is_own)
         entry->fate = ENTRY_EXTRA;
     else

@@ -166,6 +166,14 @@ static enum status release(struct reconcile *reconcile, const struct entry *entr
     return status == STATUS_OK ? item.status : status;
 }
 
+/* What the id is called from then on. A settled one is settled; but where the row is of another amount or
+ * budget, whoever asks for this deduction again must hear that it was given back. */
+static enum release_outcome outcome_of_extra(const struct entry *entry)
+{
+    if (entry->is_conflict || entry->row_state == DEDUCTION_VOIDED) return RELEASE_VOIDED;
+    return entry->row_state == DEDUCTION_SETTLED ? RELEASE_EXTRA : RELEASE_REJECTED;
+}
+
 /* A second deduction of an id whose row is another's: nothing to book, it is given back. */
 static enum status repair_extra(struct reconcile *reconcile, const struct entry *entry, bool *mended,
                                 struct error *error)
@@ -182,10 +190,7 @@ static enum status repair_extra(struct reconcile *reconcile, const struct entry 
     };
     enum status status = ledger_interventions_begin(reconcile->options.ledger, &repair, 1, error);
     if (status != STATUS_OK) return status;
-    enum release_outcome outcome = entry->row_state == DEDUCTION_SETTLED    ? RELEASE_EXTRA
-                                   : entry->row_state == DEDUCTION_REJECTED ? RELEASE_REJECTED
-                                                                            : RELEASE_VOIDED;
-    status = release(reconcile, entry, outcome, error);
+    status = release(reconcile, entry, outcome_of_extra(entry), error);
     if (status != STATUS_OK && status != STATUS_REFUSED) return status;
     *mended = status == STATUS_OK;
     repair.state = *mended ? INTERVENTION_DONE : INTERVENTION_ABANDONED;
