@@ -83,8 +83,8 @@ struct measure {
     bool wrong_kind; /* limited here and unlimited there */
     struct reckoning reckoning;
     struct reckoning_result result;
-    int64_t credits_lost;    /* the ledger's applied ones that Redis does not have */
-    int64_t credits_unknown; /* Redis's that the ledger does not have */
+    size_t credits_lost;    /* how many the ledger has applied, and Redis does not have */
+    size_t credits_unknown; /* how many Redis has, and the ledger does not */
     struct reckoning_result previous;
     bool has_previous;
 };

@@ -115,8 +115,8 @@ static void sum_credits(struct measure *measure, struct reckoning *reckoning)
         int64_t amount = credit->amount == TOTAL_UNLIMITED ? 0 : credit->amount;
         sum_add(&reckoning->credits_booked, amount);
         if (credit->in_redis) sum_add(&reckoning->credits, amount);
-        if (!credit->in_ledger) sum_add(&measure->credits_unknown, amount);
-        if (!credit->in_redis && credit->applied) sum_add(&measure->credits_lost, amount);
+        measure->credits_unknown += !credit->in_ledger;
+        measure->credits_lost += !credit->in_redis && credit->applied;
         was_told = was_told || credit->applied;
     }
     const struct tally_sums *sums = &measure->tally->sums[measure->budget];
