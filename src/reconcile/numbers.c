@@ -275,9 +275,11 @@ static enum reconcile_progress report_numbers(struct reconcile *reconcile, bool 
     bool mended_all = true, amended = false;
     report_ledger_behind(reconcile);
     bool wrong = numbers_finding(reconcile, &finding);
-    /* A stock below nothing is not made anew; one that is there is lowered as far as to nothing. */
+    /* A stock below nothing is not made anew; one that is there is lowered as far as to nothing. Totals that
+     * are changed would hide that the ledger is behind. */
     bool below = measure->limited && measure->result.left_expected < 0;
-    bool may = wrong && !measure->wrong_kind && !(key_is_missing(measure) && below);
+    bool behind = measure->result.ledger_behind > 0 || measure->credits_unknown > 0;
+    bool may = wrong && !measure->wrong_kind && !behind && !(key_is_missing(measure) && below);
     if (may && repair_raises(measure) && !past) {
         may = false;
         finding.detail =
@@ -298,7 +300,6 @@ static enum reconcile_progress report_numbers(struct reconcile *reconcile, bool 
     }
     if (!key_is_missing(measure)) status = report_lost_credits(reconcile, &mended_all, error);
     if (status != STATUS_OK) return reconcile_fail(reconcile, status);
-    bool behind = measure->result.ledger_behind > 0 || measure->credits_unknown > 0;
     if (!mended_all || behind) return conclude(reconcile, false);
     reconcile->measured_again = true; /* the caller measures once more: are they right now? */
     return RECONCILE_MORE;
