@@ -319,8 +319,10 @@ enum reconcile_progress stage_numbers(struct reconcile *reconcile, struct error 
                       TEXT_ARGUMENTS(budget->id));
         return conclude(reconcile, false);
     }
+    /* Nothing is sold or booked of a deleted budget any more: a lost key of it is no loss, and what is still
+     * under way is given back. */
     bool gone = key_is_missing(measure) && budget->state == BUDGET_DELETED;
-    if (!measure_found(measure) || gone) return conclude(reconcile, !gone);
+    if (!measure_found(measure) || gone) return conclude(reconcile, true);
     if (reconcile->measured_again) {
         reconcile_say(reconcile,
                       "budget " TEXT_FORMAT ": it changed while it was repaired; the next run looks again",
