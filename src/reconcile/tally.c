@@ -85,20 +85,37 @@ static void take_row(struct tally *tally, const struct ledger_row *row)
     sum_add(&sums->settled, row->amount);
 }
 
+/* Rows never go, but with the ledger; another one in its place tells as much. */
+static bool is_last_row(const struct tally *tally, const struct ledger_row *row)
+{
+    return row->sequence == tally->sequence && row->amount == tally->last_amount &&
+           row->deducted_at_us == tally->last_deducted_at_us;
+}
+
 enum status tally_read(struct tally *tally, struct ledger *ledger, bool *more, struct error *error)
 {
     if (tally->slice == NULL) tally->slice = memory_alloc_zero(TALLY_SLICE, sizeof *tally->slice);
     arena_reset(&tally->arena);
-    size_t count = 0;
+    size_t count = 0, first = 0;
+    int64_t after = tally->sequence == 0 ? 0 : tally->sequence - 1;
     enum status status =
-        ledger_rows_scan(ledger, tally->sequence, &tally->arena, tally->slice, TALLY_SLICE, &count, error);
+        ledger_rows_scan(ledger, after, &tally->arena, tally->slice, TALLY_SLICE, &count, error);
     if (status != STATUS_OK) return status;
-    for (size_t i = 0; i < count; i++) {
+    if (tally->sequence != 0) {
+        if (count == 0 || !is_last_row(tally, &tally->slice[0]))
+            return error_set(
+                error, STATUS_RETRY,
+                "the ledger lost what was read of it before: was it restored just now? Run again");
+        first = 1;
+    }
+    for (size_t i = first; i < count; i++) {
         assert(tally->slice[i].sequence > tally->sequence);
         tally->sequence = tally->slice[i].sequence;
+        tally->last_amount = tally->slice[i].amount;
+        tally->last_deducted_at_us = tally->slice[i].deducted_at_us;
         take_row(tally, &tally->slice[i]);
     }
-    tally->rows += (int64_t)count;
+    tally->rows += (int64_t)(count - first);
     *more = count == TALLY_SLICE;
     return STATUS_OK;
 }

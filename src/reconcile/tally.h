@@ -19,7 +19,8 @@ struct tally_sums {
 };
 
 struct tally {
-    int64_t sequence; /* of the last row that was read */
+    int64_t sequence; /* of the last row that was read, as the next two; 0: none */
+    int64_t last_amount, last_deducted_at_us;
     int64_t rows;
     struct tally_sums *sums; /* owned; in the order of tally_add */
     size_t count, capacity;
@@ -44,7 +45,8 @@ size_t tally_add(struct tally *tally, struct text budget_id);
 void tally_cut(struct tally *tally, size_t budget, int64_t cut_us);
 void tally_cut_end(struct tally *tally);
 
-/* Reads the next slice; *more says whether there may be more. */
+/* Reads the next slice; *more says whether there may be more. STATUS_RETRY too where the ledger is not the
+ * one that was read before. */
 MUST_CHECK enum status tally_read(struct tally *tally, struct ledger *ledger, bool *more,
                                   struct error *error);
 
