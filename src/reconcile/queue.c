@@ -1,21 +1,21 @@
 #include "reconcile/reconcile_state.h"
 
-/* A message may be published this long after its deduction, and no longer than orphan_after. */
+/* What is published within orphan_after of its deduction is never taken for an orphan, and this is the least
+ * of it. */
 #define MARGIN_MIN_US INT64_C(1000000)
-#define MARGIN_MAX_US INT64_C(60000000)
 
-/* How old a look at the queue may be, how long the queue must have been empty where nobody tells what the
- * worker holds, and for how long an answer is waited for. */
+/* How old a look at the queue may be, and for how long an answer is waited for. */
 #define LOOK_AGE_MAX_US INT64_C(100000)
-#define EMPTY_FOR_US    INT64_C(2000000)
 /* What the worker says it holds may be as old as this. */
 #define HELD_KNOWN_FOR_US INT64_C(500000)
 #define PATIENCE_US       INT64_C(4000000)
+/* What a worker was given is booked or given back within this time, or what comes after it waits too. */
+#define HANDS_EMPTY_AFTER_US INT64_C(10000000)
 
 static int64_t margin_us(const struct reconcile *reconcile)
 {
     int64_t margin = reconcile->options.orphan_after_us;
-    return margin < MARGIN_MIN_US ? MARGIN_MIN_US : margin > MARGIN_MAX_US ? MARGIN_MAX_US : margin;
+    return margin < MARGIN_MIN_US ? MARGIN_MIN_US : margin;
 }
 
 static void look(struct reconcile *reconcile, int64_t now_us)
@@ -32,21 +32,48 @@ static void look(struct reconcile *reconcile, int64_t now_us)
     }
     watch->looked = true;
     watch->looked_at_us = now_us;
-    if (watch->look.ready > 0)
-        watch->empty_since_us = 0;
-    else if (watch->empty_since_us == 0)
-        watch->empty_since_us = now_us;
+    if (watch->look.ready > 0 || watch->look.held != 0)
+        watch->quiet_since_us = 0;
+    else if (watch->quiet_since_us == 0)
+        watch->quiet_since_us = now_us;
 }
 
-/* An empty queue is not enough: the worker may hold what was in it. */
+/* An empty queue is not enough: the worker may hold what was in it, and for as long as its ledger is away.
+ * Where it is not known what the consumers hold, nothing is: then only what is booked tells. */
 static bool queue_is_drained(const struct queue_watch *watch, int64_t now_us)
 {
     const struct queue_look *look = &watch->look;
     if (look->ready > 0) return false;
     if (look->consumers == 0) return true; /* nobody is there to hold any */
-    int64_t empty_us = now_us - watch->empty_since_us;
-    if (look->consumers == 1 && look->held >= 0) return look->held == 0 && empty_us >= HELD_KNOWN_FOR_US;
-    return empty_us >= EMPTY_FOR_US;
+    /* One look is not enough: a worker that has just connected anew was given everything again, and has read
+     * none of it. */
+    bool quiet = look->consumers == 1 && watch->quiet_since_us != 0;
+    return quiet && now_us - watch->quiet_since_us >= HELD_KNOWN_FOR_US;
+}
+
+void queue_note_booked(struct reconcile *reconcile)
+{
+    struct queue_watch *watch = &reconcile->queue;
+    int64_t now_us = clock_monotonic_us(reconcile->options.clock);
+    struct booked_from seen = {tally_booked_from_us(&reconcile->tally, reconcile->measure.second.now_us),
+                               now_us};
+    if (watch->newer.seen_at_us == 0) watch->newer = seen;
+    if (now_us - watch->newer.seen_at_us < HANDS_EMPTY_AFTER_US) return;
+    watch->older = watch->newer;
+    watch->newer = seen;
+}
+
+/* The queue keeps the order of publishing: what is booked now was published after what is looked for, and
+ * what was given to a worker before that has been booked since. *soon: not yet, but only because the last
+ * is not so. */
+static bool is_booked_beyond(struct reconcile *reconcile, int64_t token_us, bool *soon)
+{
+    const struct queue_watch *watch = &reconcile->queue;
+    int64_t wanted_us = token_us + margin_us(reconcile);
+    queue_note_booked(reconcile);
+    bool past = watch->older.seen_at_us != 0 && watch->older.token_us >= wanted_us;
+    *soon = !past && watch->newer.token_us >= wanted_us;
+    return past;
 }
 
 enum queue_answer queue_is_past(struct reconcile *reconcile, int64_t token_us, bool strict)
@@ -55,17 +82,14 @@ enum queue_answer queue_is_past(struct reconcile *reconcile, int64_t token_us, b
     int64_t now_us = clock_monotonic_us(reconcile->options.clock);
     look(reconcile, now_us);
     if (watch->failed) return QUEUE_NOT_PAST;
-    bool past = queue_is_drained(watch, now_us);
-    /* The queue keeps the order of publishing: what is booked now was published after what is looked for. */
-    if (!past && !strict)
-        past = tally_recent_is_past(&reconcile->tally, token_us + margin_us(reconcile),
-                                    reconcile->measure.second.now_us);
+    bool soon = false;
+    bool past = queue_is_drained(watch, now_us) || (!strict && is_booked_beyond(reconcile, token_us, &soon));
     if (past) {
         watch->waiting_since_us = 0;
         return QUEUE_PAST;
     }
     if (watch->waiting_since_us == 0) watch->waiting_since_us = now_us;
-    if (watch->look.ready > 0 || now_us - watch->waiting_since_us >= PATIENCE_US) {
+    if (!soon && (watch->look.ready > 0 || now_us - watch->waiting_since_us >= PATIENCE_US)) {
         watch->waiting_since_us = 0;
         return QUEUE_NOT_PAST;
     }

@@ -155,7 +155,10 @@ static enum reconcile_progress stage_measure(struct reconcile *reconcile, struct
     struct measure *measure = &reconcile->measure;
     enum status status = measure_step(measure, error);
     if (status != STATUS_OK) return reconcile_fail(reconcile, status);
-    if (measure->stage == MEASURE_DONE) reconcile->stage = STAGE_NUMBERS;
+    if (measure->stage == MEASURE_DONE) {
+        queue_note_booked(reconcile);
+        reconcile->stage = STAGE_NUMBERS;
+    }
     if (measure->wait_until_us == 0) return RECONCILE_MORE;
     reconcile->wait_until_us = measure->wait_until_us;
     return RECONCILE_WAIT;

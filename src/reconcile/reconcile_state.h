@@ -70,12 +70,20 @@ struct debts_seen {
 /* Whether a message that was published before an instant can still be in the queue. */
 enum queue_answer { QUEUE_PAST, QUEUE_NOT_PAST, QUEUE_WAIT };
 
+/* Everything booked lately was deducted at `token_us` or later, seen at `seen_at_us` (monotonic; 0: not yet).
+ */
+struct booked_from {
+    int64_t token_us, seen_at_us;
+};
+
 struct queue_watch {
-    bool failed; /* the broker did not answer */
+    struct booked_from older, newer; /* the older one so long ago that hands are empty of what came before */
+    bool failed;                     /* the broker did not answer */
     bool looked;
     struct queue_look look;
-    int64_t looked_at_us;     /* monotonic */
-    int64_t empty_since_us;   /* monotonic; of an unbroken row of empty looks; 0: not empty */
+    int64_t looked_at_us; /* monotonic */
+    int64_t
+        quiet_since_us; /* monotonic; since when each look saw nothing ready and nothing held; 0: not so */
     int64_t waiting_since_us; /* monotonic; 0: nobody waits */
 };
 
@@ -148,6 +156,9 @@ enum reconcile_progress debts_second_look(struct reconcile *reconcile, bool *don
 
 /* ripen.c: what the present measure found decided and still pending goes onto the list. */
 void ripen_collect(struct reconcile *reconcile);
+
+/* queue.c: notes how far the bookings are; often, so that what was seen a while ago is known. */
+void queue_note_booked(struct reconcile *reconcile);
 
 /* queue.c: whether every message that was published up to `token_us` (Redis's time), and a while after, is
  * out of the queue and out of the worker's hands. `strict`: only an empty queue proves it. QUEUE_WAIT: ask

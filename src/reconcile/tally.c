@@ -120,16 +120,16 @@ enum status tally_read(struct tally *tally, struct ledger *ledger, bool *more, s
     return STATUS_OK;
 }
 
-bool tally_recent_is_past(const struct tally *tally, int64_t token_us, int64_t now_us)
+int64_t tally_booked_from_us(const struct tally *tally, int64_t now_us)
 {
     size_t known = tally->recent_count < TALLY_RECENT ? tally->recent_count : TALLY_RECENT;
-    bool any = false;
+    int64_t from_us = 0;
     for (size_t i = 0; i < known; i++) {
-        if (tally->recent[i] > now_us) continue; /* no Redis gave that token */
-        if (tally->recent[i] < token_us) return false;
-        any = true;
+        int64_t token_us = tally->recent[i];
+        if (token_us > now_us) continue; /* no Redis gave that token */
+        if (from_us == 0 || token_us < from_us) from_us = token_us;
     }
-    return any;
+    return from_us;
 }
 
 void tally_free(struct tally *tally)

@@ -50,9 +50,9 @@ void tally_cut_end(struct tally *tally);
 MUST_CHECK enum status tally_read(struct tally *tally, struct ledger *ledger, bool *more,
                                   struct error *error);
 
-/* True when everything booked lately was deducted at `token_us` or later, as far as it has tokens that are
- * not after `now_us`. False where nothing was booked. */
-bool tally_recent_is_past(const struct tally *tally, int64_t token_us, int64_t now_us);
+/* Everything booked lately was deducted at this time or later, as far as it has tokens that are not after
+ * `now_us`. 0 where nothing was booked. */
+int64_t tally_booked_from_us(const struct tally *tally, int64_t now_us);
 
 void tally_free(struct tally *tally);
 
