@@ -125,6 +125,7 @@ void fake_queue_give_out(struct fake_broker *broker, struct fake_queue *queue)
         taker->held_last = held;
         if (taker->undelivered == NULL) taker->undelivered = held;
         taker->held_count++;
+        fake_broker_tell(broker, FAKE_BROKER_GIVEN, queue, held->message);
     }
 }
 

@@ -32,6 +32,9 @@ void fake_broker_free(struct fake_broker *broker);
 struct consumer *fake_consumer_open(struct fake_broker *broker, const char *queue, size_t prefetch);
 struct publisher *fake_publisher_open(struct fake_broker *broker);
 
+/* What this consumer has been given and has not acknowledged, whether it has read it or not. */
+size_t fake_consumer_held(const struct consumer *consumer);
+
 /* The topology by hand. Deleting a queue loses its messages and cancels its consumers. */
 void fake_broker_declare(struct fake_broker *broker);
 void fake_broker_delete_queue(struct fake_broker *broker, const char *queue);
@@ -67,6 +70,7 @@ void fake_broker_set_fault(struct fake_broker *broker, fake_broker_fault *fault,
  * return. */
 enum fake_broker_event {
     FAKE_BROKER_QUEUED,        /* it is in `queue` now */
+    FAKE_BROKER_GIVEN,         /* a consumer of `queue` holds it now */
     FAKE_BROKER_ACKNOWLEDGED,  /* `queue` forgot it */
     FAKE_BROKER_DEAD_LETTERED, /* it went back to `queue` too often and was moved, or dropped where there is
                                   nowhere */

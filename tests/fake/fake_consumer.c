@@ -144,6 +144,11 @@ static enum status fake_consumer_keep_alive(struct consumer *base, struct error 
     return self->connected ? STATUS_OK : lost(self, error);
 }
 
+size_t fake_consumer_held(const struct consumer *consumer)
+{
+    return ((const struct fake_consumer *)consumer)->held_count;
+}
+
 static void fake_consumer_close(struct consumer *base)
 {
     struct fake_consumer *self = self_of(base);

@@ -100,6 +100,9 @@ const struct reconcile_run *fake_ledger_run(const struct fake_ledger_store *stor
 size_t fake_ledger_sight_count(const struct fake_ledger_store *store);
 const struct stock_sight *fake_ledger_sight(const struct fake_ledger_store *store, size_t index);
 
+/* Whether a ledger holds the lock. */
+bool fake_ledger_is_locked(const struct fake_ledger_store *store, enum ledger_lock lock);
+
 /* Calls that got as far as the store, faults included. */
 uint64_t fake_ledger_calls(const struct fake_ledger_store *store);
 

@@ -281,6 +281,11 @@ static void fake_unlock(struct ledger *port, enum ledger_lock lock)
     if (store->lock_holders[lock] == port) store->lock_holders[lock] = NULL;
 }
 
+bool fake_ledger_is_locked(const struct fake_ledger_store *store, enum ledger_lock lock)
+{
+    return store->lock_holders[lock] != NULL;
+}
+
 void fake_ledger_locks_free(struct ledger *port)
 {
     fake_unlock(port, LEDGER_LOCK_RECONCILE);

@@ -72,6 +72,19 @@ void fake_stock_lose(struct fake_stock *fake, struct text budget_id, enum fake_s
 /* All six are gone, whatever they held. */
 void fake_stock_lose_budget(struct fake_stock *fake, struct text budget_id);
 
+/* A running total is changed by hand, as HINCRBY does. */
+enum fake_stock_total {
+    FAKE_STOCK_TOTAL_CREDITED,
+    FAKE_STOCK_TOTAL_DEDUCTED,
+    FAKE_STOCK_TOTAL_SETTLED,
+    FAKE_STOCK_TOTAL_RELEASED,
+};
+void fake_stock_shift_total(struct fake_stock *fake, struct text budget_id, enum fake_stock_total total,
+                            int64_t difference);
+
+/* One pending entry is gone, as after HDEL; false: there was none. */
+bool fake_stock_lose_pending(struct fake_stock *fake, struct text budget_id, struct text id);
+
 /* Makes the stock key by hand, as an older producer does. */
 void fake_stock_set_left(struct fake_stock *fake, struct text budget_id, int64_t left);
 

@@ -106,6 +106,25 @@ void fake_stock_lose_left(struct fake_stock *fake, struct text budget_id)
     fake_stock_budget(fake, budget_id)->has_left = false;
 }
 
+void fake_stock_shift_total(struct fake_stock *fake, struct text budget_id, enum fake_stock_total total,
+                            int64_t difference)
+{
+    struct fake_budget *budget = fake_stock_budget(fake, budget_id);
+    int64_t *const totals[] = {
+        [FAKE_STOCK_TOTAL_CREDITED] = &budget->credited,
+        [FAKE_STOCK_TOTAL_DEDUCTED] = &budget->deducted,
+        [FAKE_STOCK_TOTAL_SETTLED] = &budget->settled,
+        [FAKE_STOCK_TOTAL_RELEASED] = &budget->released,
+    };
+    budget->has_meta = true;
+    *totals[total] += difference;
+}
+
+bool fake_stock_lose_pending(struct fake_stock *fake, struct text budget_id, struct text id)
+{
+    return map_remove(&fake_stock_budget(fake, budget_id)->pending, id);
+}
+
 void fake_stock_set_left(struct fake_stock *fake, struct text budget_id, int64_t left)
 {
     struct fake_budget *budget = fake_stock_budget(fake, budget_id);
