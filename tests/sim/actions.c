@@ -48,7 +48,7 @@ static void act_on_process(struct world *world, enum action action)
             did = process_job_done(process, (enum hand)((first + i) % HAND_COUNT));
         break;
     case ACTION_KILL: process_kill(process); break;
-    case ACTION_KILL_INSIDE: process->calls_left = 1 + (unsigned)dice_roll(&world->dice, 6); break;
+    case ACTION_KILL_INSIDE: process->caller.calls_left = 1 + (unsigned)dice_roll(&world->dice, 6); break;
     case ACTION_STOP: process_stop(process); break;
     case ACTION_RELOAD: process_reload(process); break;
     default: break;
@@ -98,6 +98,7 @@ static void act_of_operator(struct world *world, enum action action)
     } else if (operator->stage != OPERATOR_IDLE) {
         return;
     } else if (action == ACTION_CREDIT) {
+        world->upsets++; /* what a lost key is rebuilt from has changed */
         operator_credit(operator, any_budget(world), dice_between(&world->dice, 1, world->swarm.total_max));
     } else {
         operator_state(operator, any_budget(world), states[dice_roll(&world->dice, 5)]);
@@ -127,13 +128,19 @@ static void act_on_broker(struct world *world, enum action action)
     }
 }
 
+static void tampered_with(struct world *world, uint32_t budget)
+{
+    world->truth.budgets[budget].tampered = true;
+    world->upsets++;
+}
+
 static void redis_failover(struct world *world)
 {
     if (world->replica == NULL) return;
     fake_stock_snapshot_restore(world->stock, world->replica);
     check_redis_anew(world);
     late_free(&world->late); /* they were on their way to the other one */
-    for (size_t i = 0; i < PROCESSES_MAX; i++) world->processes[i].redis_broken = true;
+    for (size_t i = 0; i < PROCESSES_MAX; i++) world->processes[i].caller.redis_broken = true;
 }
 
 static void redis_raise(struct world *world)
@@ -144,6 +151,7 @@ static void redis_raise(struct world *world)
     struct fake_stock_totals totals = fake_stock_totals(world->stock, text_of(budget));
     if (!totals.has_left || totals.left < 0) return;
     int64_t more = dice_between(&world->dice, 1, world->swarm.total_max);
+    tampered_with(world, number);
     fake_stock_set_left(world->stock, text_of(budget), totals.left + more);
     world->truth.budgets[number].by_hand -= more;
 }
@@ -159,6 +167,7 @@ void redis_spoil(struct world *world, uint32_t number, bool only_mend)
     bool spoilt = totals.left < TOTAL_UNLIMITED;
     if (only_mend && !spoilt) return;
     int64_t more = spoilt ? far : -far;
+    tampered_with(world, number);
     fake_stock_set_left(world->stock, text_of(budget), totals.left + more);
     world->truth.budgets[number].by_hand -= more;
 }
@@ -166,9 +175,10 @@ void redis_spoil(struct world *world, uint32_t number, bool only_mend)
 static void act_on_redis(struct world *world, enum action action)
 {
     char budget[8];
+    uint32_t number;
     switch (action) {
     case ACTION_REDIS_DOWN: {
-        bool *away = one_of_all(world) ? &some_process(world)->redis_away : &world->redis_down;
+        bool *away = one_of_all(world) ? &some_process(world)->caller.redis_away : &world->redis_down;
         *away = !*away;
         break;
     }
@@ -178,13 +188,16 @@ static void act_on_redis(struct world *world, enum action action)
         break;
     case ACTION_REDIS_FAILOVER: redis_failover(world); break;
     case ACTION_REDIS_LOSE_KEY:
-        snprintf(budget, sizeof budget, "b%" PRIu32, any_budget(world));
+        number = any_budget(world);
+        snprintf(budget, sizeof budget, "b%" PRIu32, number);
         fake_stock_lose_left(world->stock, text_of(budget));
+        tampered_with(world, number);
         break;
     case ACTION_REDIS_RAISE: redis_raise(world); break;
     case ACTION_REDIS_SPOIL: redis_spoil(world, any_budget(world), false); break;
     case ACTION_REDIS_CLOCK:
         world->redis_us = dice_between(&world->dice, -5000000, 5000000);
+        world->upsets++;
         world_pass(world, 0);
         break;
     default: break;
@@ -196,7 +209,7 @@ static void act_on_ledger(struct world *world, enum action action)
     char id[16];
     switch (action) {
     case ACTION_LEDGER_DOWN: {
-        bool *away = one_of_all(world) ? &some_process(world)->ledger_away : &world->ledger_down;
+        bool *away = one_of_all(world) ? &some_process(world)->caller.ledger_away : &world->ledger_down;
         *away = !*away;
         break;
     }
@@ -240,6 +253,9 @@ static void pass(struct world *world)
         int64_t wait_us = worker_deadline_us(process->driver.worker) - world->now_us;
         if (wait_us < most_us) most_us = wait_us < 0 ? 0 : wait_us;
     }
+    const struct reconciler *reconciler = &world->reconciler;
+    int64_t wait_us = reconciler->wait_until_us - world->now_us;
+    if (reconciler->running && wait_us > 0 && wait_us < most_us) most_us = wait_us;
     world_pass(world, most_us);
 }
 
@@ -256,6 +272,35 @@ static void pass_long(struct world *world)
     world_pass(world, dice_between(&world->dice, 30, 1800) * 1000000);
 }
 
+static void start_reconcile(struct world *world)
+{
+    const struct swarm *swarm = &world->swarm;
+    struct reconciler_wish wish = {
+        .repair = swarm->repairs && dice_roll(&world->dice, 3) > 0,
+        .settle_orphans = swarm->orphans_settle,
+        .repair_max = swarm->repair_max,
+        .orphan_after_us = swarm->orphan_after_us,
+    };
+    if (!world->reconciler.running) reconciler_start(&world->reconciler, world, &wish);
+}
+
+static void act_of_reconcile(struct world *world, enum action action)
+{
+    struct reconciler *reconciler = &world->reconciler;
+    size_t steps = 1 + dice_roll(&world->dice, world->swarm.reconcile_burst);
+    switch (action) {
+    case ACTION_RECONCILE: start_reconcile(world); break;
+    case ACTION_RECONCILE_STEP:
+        for (; steps > 0 && reconciler_step(reconciler); steps--) continue;
+        break;
+    case ACTION_RECONCILE_KILL: reconciler_kill(reconciler); break;
+    case ACTION_RECONCILE_KILL_INSIDE:
+        if (reconciler->running) reconciler->caller.calls_left = 1 + (unsigned)dice_roll(&world->dice, 12);
+        break;
+    default: break;
+    }
+}
+
 void world_act(struct world *world, enum action action)
 {
     switch (action) {
@@ -263,8 +308,11 @@ void world_act(struct world *world, enum action action)
     case ACTION_PASS_LONG: pass_long(world); break;
     case ACTION_LATE: late_arrive(world); break;
     case ACTION_START: start(world); break;
+    case ACTION_TAMPER: world_tamper(world); break;
     default:
-        if (action >= ACTION_LEDGER_DOWN) {
+        if (action >= ACTION_RECONCILE) {
+            act_of_reconcile(world, action);
+        } else if (action >= ACTION_LEDGER_DOWN) {
             act_on_ledger(world, action);
         } else if (action >= ACTION_REDIS_DOWN) {
             act_on_redis(world, action);

@@ -21,6 +21,18 @@ void check_sums(struct world *world);
 void check_redis_anew(struct world *world);
 void check_ledger_anew(struct world *world);
 
+/* A reconcile (check_reconcile.c): it begins; it has read a budget's numbers; it hands out a finding; it
+ * inserts a row; it changes something in Redis, seen before and, of an amendment, after; it came to its end.
+ */
+void check_run_begins(struct world *world);
+void check_audited(struct world *world, struct text budget_id);
+void check_finding(struct world *world, const struct found *found);
+void check_row_of_reconcile(struct world *world, const struct truth_row *row);
+void check_orphan(struct world *world, const struct truth_sale *sale);
+void check_change_of_reconcile(struct world *world, const struct fake_stock_change *change);
+void check_amended(struct world *world, const struct fake_stock_change *change);
+void check_run_ended(struct world *world);
+
 /* Whether nothing is left to do for any worker. */
 bool check_is_drained(struct world *world, char *what, size_t size);
 

@@ -142,7 +142,11 @@ void check_broker(void *context, enum fake_broker_event event, const char *queue
     if (place.message >= world->truth.message_count) return;
     struct truth_message *message = &world->truth.messages[place.message];
     if (event == FAKE_BROKER_QUEUED) {
-        message->queued++;
+        if (message->queued++ == 0) message->queued_at_us = fake_stock_now(world->stock);
+        return;
+    }
+    if (event == FAKE_BROKER_GIVEN) {
+        if (message->given_at_us == 0) message->given_at_us = fake_stock_now(world->stock);
         return;
     }
     message->gone++;

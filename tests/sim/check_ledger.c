@@ -63,7 +63,15 @@ static void check_new_row(struct world *world, const struct truth_row *row)
         truth_row_add(truth, row);
         return;
     }
-    if (!was_asked_for(truth, row))
+    const struct reconciler *reconciler = &world->reconciler;
+    bool reconciled = reconciler->stepping && reconciler->options.repair;
+    if (reconciled) check_row_of_reconcile(world, row);
+    if (reconciled && row->state == DEDUCTION_VOIDED) {
+        truth->ids[row->id].voided = true;
+        truth_row_add(truth, row);
+        return;
+    }
+    if (!reconciled && !was_asked_for(truth, row))
         world_violate(world, "row-asked-for", "the row of i%" PRIu32 " is in no message", row->id);
     enum deduction_reason expected = expected_reason(world, row);
     enum deduction_state state = expected == REASON_NONE ? DEDUCTION_SETTLED : DEDUCTION_REJECTED;
@@ -76,6 +84,8 @@ static void check_new_row(struct world *world, const struct truth_row *row)
     if (row->state == DEDUCTION_SETTLED && given_back && !truth->ledger_lost && !truth->redis_lost)
         world_violate(world, "settle-only-what-is-not-refunded", "i%" PRIu32 " settles and was given back",
                       row->id);
+    /* Booked, and never deducted so: a lie, or forgotten since. */
+    if (row->state == DEDUCTION_SETTLED && (sale == NULL || sale->state == SALE_FORGOTTEN)) world->upsets++;
     if (row->state == DEDUCTION_SETTLED) truth->budgets[row->budget].row_sum += row->amount;
     truth_row_add(truth, row);
 }
@@ -157,6 +167,8 @@ void check_ledger_anew(struct world *world)
 {
     struct truth *truth = &world->truth;
     truth->ledger_lost = true;
+    world->ledger_restores++;
+    world->upsets++;
     for (size_t i = 0; i < truth->id_count; i++) {
         if (truth->ids[i].row != TRUTH_NONE) truth->ids[i].row_lost = true;
         truth->ids[i].row = TRUTH_NONE;

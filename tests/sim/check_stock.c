@@ -1,5 +1,6 @@
 /* Redis: what is cleared is booked, what is given back is not, once; and its sums agree with what was done.
  */
+#include "sim/books.h"
 #include "sim/check.h"
 
 #include <inttypes.h>
@@ -61,7 +62,11 @@ static void settled(struct world *world, uint32_t id, uint32_t budget, const str
 static bool may_release(const struct truth_row *row, const struct truth_sale *sale,
                         enum release_outcome outcome, bool tainted)
 {
-    if (row == NULL || row->budget != sale->budget) return false;
+    if (row == NULL) return false;
+    /* Of a row that says another budget or amount, a reconcile: the purchase was never booked. */
+    if (outcome == RELEASE_VOIDED && (row->budget != sale->budget || row->amount != sale->amount))
+        return !books_is_own(row, sale) || row->state == DEDUCTION_VOIDED;
+    if (row->budget != sale->budget) return false;
     switch (outcome) {
     case RELEASE_REJECTED: return row->state == DEDUCTION_REJECTED;
     case RELEASE_VOIDED: return row->state == DEDUCTION_VOIDED;
@@ -82,7 +87,7 @@ static void released(struct world *world, uint32_t id, uint32_t budget,
     sale->state = SALE_RELEASED;
     const struct truth_row *row = row_of(truth, id);
     if (!truth->ledger_lost && row != NULL && row->token == 0 && row->state == DEDUCTION_SETTLED &&
-        world->swarm.weights[ACTION_REDIS_CLOCK] == 0 && sale->token <= row->booked_at)
+        world->swarm.weights[ACTION_REDIS_CLOCK] == 0 && books_is_own(row, sale))
         world_violate(world, "refund-only-what-does-not-settle",
                       "i%" PRIu32 " is given back and may be the row's own", id);
     if (!truth->ledger_lost && !may_release(row_of(truth, id), sale, change->outcome, truth->ids[id].tainted))
@@ -98,6 +103,8 @@ static void refunded(struct world *world, uint32_t id, uint32_t budget,
     struct truth *truth = &world->truth;
     const struct truth_row *row = row_of(truth, id);
     truth->budgets[budget].by_hand -= truth->budgets[budget].unlimited ? 0 : change->amount;
+    truth->budgets[budget].tampered = true;
+    world->upsets++;
     if (truth->ledger_lost) return;
     if (row == NULL || row->state == DEDUCTION_SETTLED || row->token != 0 || row->budget != budget ||
         row->amount != change->amount)
@@ -117,6 +124,7 @@ static void amended(struct truth_budget *sums, const struct stock_amendment *ite
     sums->deducted += item->deducted;
     sums->settled += item->settled;
     sums->released += item->released;
+    sums->unbalanced += item->deducted - item->settled - item->released;
     if (item->restore == STOCK_RESTORE_UNLIMITED) sums->unlimited = true;
     if (item->restore != STOCK_RESTORE_NONE)
         sums->by_hand = 0;
@@ -131,6 +139,7 @@ void check_stock(void *context, const struct fake_stock_change *change)
     uint32_t budget = truth_number(change->budget_id, 'b');
     if (budget >= TRUTH_BUDGETS_MAX) return;
     struct truth_budget *sums = &world->truth.budgets[budget];
+    if (world->reconciler.stepping) check_change_of_reconcile(world, change);
     if (change->kind == FAKE_STOCK_CREDITED) {
         if (change->amount == TOTAL_UNLIMITED) sums->unlimited = true;
         if (change->amount != TOTAL_UNLIMITED) sums->credited += change->amount;
@@ -138,6 +147,8 @@ void check_stock(void *context, const struct fake_stock_change *change)
     }
     if (change->kind == FAKE_STOCK_AMENDED) {
         amended(sums, change->amendment);
+        if (!world->reconciler.stepping) world->upsets++; /* a late one */
+        check_amended(world, change);
         return;
     }
     uint32_t id = truth_number(change->id, 'i');
@@ -175,7 +186,7 @@ void check_sums(struct world *world)
         bool has_number = totals.has_left && totals.left != TOTAL_UNLIMITED;
         int64_t pending = pending_sum(&world->truth, i);
         if (counted && (!has_number || totals.left == left) && totals.pending_sum == pending &&
-            pending == sums->deducted - sums->settled - sums->released)
+            pending == sums->deducted - sums->settled - sums->released - sums->unbalanced)
             continue;
         world_violate(world, "money-conserved",
                       "%s: left %" PRId64 " expected %" PRId64 ", pending %" PRId64 " expected %" PRId64,
@@ -198,6 +209,7 @@ void check_redis_anew(struct world *world)
 {
     struct truth *truth = &world->truth;
     truth->redis_lost = true;
+    world->upsets++;
     for (size_t i = 0; i < truth->sale_count; i++) {
         struct truth_sale *sale = &truth->sales[i];
         if (is_pending(world, sale))
@@ -215,5 +227,6 @@ void check_redis_anew(struct world *world)
         sums->settled = totals.settled;
         sums->released = totals.released;
         sums->by_hand = totals.credited - totals.deducted + totals.released - totals.left;
+        sums->unbalanced = totals.deducted - totals.settled - totals.released - totals.pending_sum;
     }
 }

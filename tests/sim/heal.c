@@ -23,6 +23,7 @@ int64_t world_guards(struct world *world)
 static void mend_everything(struct world *world)
 {
     world->guards_left = world->late.count > 0 ? -1 : world_guards(world);
+    reconciler_kill(&world->reconciler);
     world->healing = true;
     world->redis_down = world->ledger_down = world->ledger_full = false;
     world->alarm = world->broker_down = world->dlq_full = false;
@@ -32,8 +33,8 @@ static void mend_everything(struct world *world)
     /* What is gone the workers declare again: nobody else will. */
     fake_ledger_refuse(world->ledger, TEXT_NONE);
     for (size_t i = 0; i < world->swarm.processes; i++) {
-        world->processes[i].calls_left = 0;
-        world->processes[i].redis_away = world->processes[i].ledger_away = false;
+        world->processes[i].caller.calls_left = 0;
+        world->processes[i].caller.redis_away = world->processes[i].caller.ledger_away = false;
     }
 }
 
@@ -124,4 +125,5 @@ void world_heal(struct world *world)
     if (!run_until_drained(world)) return;
     stop_everything(world);
     if (!world->violation.found) check_end(world);
+    if (!world->violation.found && world->swarm.reconciles) world_reconcile(world);
 }

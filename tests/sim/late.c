@@ -1,6 +1,7 @@
 #include "sim/late.h"
 
 #include "base/memory.h"
+#include "sim/check.h"
 #include "sim/world.h"
 
 #include <stdlib.h>
@@ -120,7 +121,11 @@ bool late_arrive(struct world *world)
     bool in_time = world->now_us - request.sent_at_us <= age_max_us && !world->redis_down;
     world_trace(world, "  late request %d of %zu items %s", (int)request.kind, request.count,
                 in_time ? "arrives" : "is lost");
+    check_ledger(world);
+    bool stepping = world->reconciler.stepping;
+    world->reconciler.stepping = false; /* whoever sent it, it is nobody's doing now */
     if (in_time) carry_out(world, &request);
+    world->reconciler.stepping = stepping;
     free(request.items);
     return true;
 }

@@ -80,6 +80,8 @@ static struct options options_read(int count, char **arguments)
 struct sums {
     uint64_t passed, failed, events, sales, messages, rows, parked;
     uint64_t actions[ACTION_COUNT], faults[CHANCE_COUNT];
+    uint64_t runs[2];
+    uint64_t found[2][FINDING_KIND_COUNT], mended[2][FINDING_KIND_COUNT];
 };
 
 static void sums_add(struct sums *sums, const struct outcome *outcome)
@@ -93,6 +95,13 @@ static void sums_add(struct sums *sums, const struct outcome *outcome)
     sums->parked += outcome->parked;
     for (size_t i = 0; i < ACTION_COUNT; i++) sums->actions[i] += outcome->actions[i];
     for (size_t i = 0; i < CHANCE_COUNT; i++) sums->faults[i] += outcome->faults[i];
+    for (size_t i = 0; i < 2; i++) {
+        sums->runs[i] += outcome->runs[i];
+        for (size_t kind = 0; kind < FINDING_KIND_COUNT; kind++) {
+            sums->found[i][kind] += outcome->found[i][kind];
+            sums->mended[i][kind] += outcome->mended[i][kind];
+        }
+    }
 }
 
 static void say_failure(uint64_t seed, const struct outcome *outcome, const char *steps)
@@ -116,6 +125,15 @@ static void table_print(const struct sums *sums)
         printf("%-16s %12" PRIu64 "\n", action_name((enum action)i), sums->actions[i]);
     for (size_t i = 0; i < CHANCE_COUNT; i++)
         printf("%-24s %12" PRIu64 "\n", chance_name((enum chance)i), sums->faults[i]);
+    static const char *const when[] = {"under-way", "at-the-end"};
+    for (size_t i = 0; i < 2; i++) {
+        printf("reconciles-%-18s %12" PRIu64 "\n", when[i], sums->runs[i]);
+        for (size_t kind = 0; kind < FINDING_KIND_COUNT; kind++) {
+            const char *name = finding_kind_name((enum finding_kind)kind);
+            printf("found-%s-%-*s %12" PRIu64 "\n", when[i], 20, name, sums->found[i][kind]);
+            printf("mended-%s-%-*s %12" PRIu64 "\n", when[i], 19, name, sums->mended[i][kind]);
+        }
+    }
 }
 
 int main(int count, char **arguments)

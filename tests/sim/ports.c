@@ -1,6 +1,5 @@
 #include "sim/ports.h"
 
-#include "sim/process.h"
 #include "sim/world.h"
 
 static enum status dead(struct error *error)
@@ -8,9 +7,25 @@ static enum status dead(struct error *error)
     return error_set(error, STATUS_RETRY, "the process is dead");
 }
 
-static enum call_fate fate_of(struct process *process)
+enum call_fate caller_ask(struct caller *caller)
 {
-    return process == NULL ? CALL_GOES : process_call(process);
+    if (caller->dead) return CALL_IS_DEAD;
+    if (caller->calls_left == 0 || --caller->calls_left > 0) return CALL_GOES;
+    caller->dead = true;
+    return dice_roll(&caller->world->dice, 2) == 0 ? CALL_IS_LAST : CALL_IS_DEAD;
+}
+
+bool caller_chance(const struct caller *caller, struct world *world, enum chance chance)
+{
+    if (caller != NULL && caller->is_short && world->swarm.chances[chance] > 0 &&
+        dice_roll(&world->dice, 16) > 0)
+        return false;
+    return world_chance(world, chance);
+}
+
+static enum call_fate fate_of(struct caller *caller)
+{
+    return caller == NULL ? CALL_GOES : caller_ask(caller);
 }
 
 /* The consumer. Its faults are the broker's own (world_broker_faults). */
@@ -28,33 +43,33 @@ static const struct sim_consumer *const_consumer_of(const struct consumer *base)
 static enum status sim_connect(struct consumer *base, struct error *error)
 {
     struct sim_consumer *self = consumer_of(base);
-    return fate_of(self->process) == CALL_IS_DEAD ? dead(error) : consumer_connect(self->real, error);
+    return fate_of(self->caller) == CALL_IS_DEAD ? dead(error) : consumer_connect(self->real, error);
 }
 
 static enum status sim_start(struct consumer *base, struct error *error)
 {
     struct sim_consumer *self = consumer_of(base);
-    return fate_of(self->process) == CALL_IS_DEAD ? dead(error) : consumer_start(self->real, error);
+    return fate_of(self->caller) == CALL_IS_DEAD ? dead(error) : consumer_start(self->real, error);
 }
 
 static enum status sim_next(struct consumer *base, enum consumer_event *event, struct delivery *delivery,
                             struct error *error)
 {
     struct sim_consumer *self = consumer_of(base);
-    return self->process->dead ? dead(error) : consumer_next(self->real, event, delivery, error);
+    return self->caller->dead ? dead(error) : consumer_next(self->real, event, delivery, error);
 }
 
 static enum status sim_acknowledge(struct consumer *base, uint64_t tag, bool multiple, struct error *error)
 {
     struct sim_consumer *self = consumer_of(base);
-    if (fate_of(self->process) == CALL_IS_DEAD) return dead(error);
+    if (fate_of(self->caller) == CALL_IS_DEAD) return dead(error);
     return consumer_acknowledge(self->real, tag, multiple, error);
 }
 
 static enum status sim_stop(struct consumer *base, struct error *error)
 {
     struct sim_consumer *self = consumer_of(base);
-    return fate_of(self->process) == CALL_IS_DEAD ? dead(error) : consumer_stop(self->real, error);
+    return fate_of(self->caller) == CALL_IS_DEAD ? dead(error) : consumer_stop(self->real, error);
 }
 
 static int sim_descriptor(const struct consumer *base)
@@ -65,13 +80,13 @@ static int sim_descriptor(const struct consumer *base)
 static enum status sim_keep_alive(struct consumer *base, struct error *error)
 {
     struct sim_consumer *self = consumer_of(base);
-    return self->process->dead ? dead(error) : consumer_keep_alive(self->real, error);
+    return self->caller->dead ? dead(error) : consumer_keep_alive(self->real, error);
 }
 
 static void sim_disconnect(struct consumer *base)
 {
     struct sim_consumer *self = consumer_of(base);
-    if (!self->process->dead) consumer_disconnect(self->real);
+    if (!self->caller->dead) consumer_disconnect(self->real);
 }
 
 static void sim_consumer_close(struct consumer *base)
@@ -79,7 +94,7 @@ static void sim_consumer_close(struct consumer *base)
     consumer_close(consumer_of(base)->real);
 }
 
-void sim_consumer_open(struct sim_consumer *consumer, struct world *world, struct process *process,
+void sim_consumer_open(struct sim_consumer *consumer, struct world *world, struct caller *caller,
                        size_t prefetch)
 {
     static const struct consumer_ops ops = {
@@ -94,7 +109,7 @@ void sim_consumer_open(struct sim_consumer *consumer, struct world *world, struc
         .close = sim_consumer_close,
     };
     *consumer = (struct sim_consumer){
-        .base.ops = &ops, .real = fake_consumer_open(world->broker, QUEUE, prefetch), .process = process};
+        .base.ops = &ops, .real = fake_consumer_open(world->broker, QUEUE, prefetch), .caller = caller};
 }
 
 /* The publisher. */
@@ -107,14 +122,14 @@ static struct sim_publisher *publisher_of(struct publisher *base)
 static enum status sim_publisher_connect(struct publisher *base, struct error *error)
 {
     struct sim_publisher *self = publisher_of(base);
-    return fate_of(self->process) == CALL_IS_DEAD ? dead(error) : publisher_connect(self->real, error);
+    return fate_of(self->caller) == CALL_IS_DEAD ? dead(error) : publisher_connect(self->real, error);
 }
 
 static enum status sim_publish(struct publisher *base, struct publication *publications, size_t count,
                                struct error *error)
 {
     struct sim_publisher *self = publisher_of(base);
-    if (fate_of(self->process) == CALL_IS_DEAD) {
+    if (fate_of(self->caller) == CALL_IS_DEAD) {
         for (size_t i = 0; i < count; i++) publications[i].outcome = PUBLICATION_NONE;
         return dead(error);
     }
@@ -125,7 +140,7 @@ static enum status sim_depth(struct publisher *base, struct text queue, int64_t 
                              struct error *error)
 {
     struct sim_publisher *self = publisher_of(base);
-    if (fate_of(self->process) == CALL_IS_DEAD) return dead(error);
+    if (fate_of(self->caller) == CALL_IS_DEAD) return dead(error);
     return publisher_depth(self->real, queue, messages, consumers, error);
 }
 
@@ -139,7 +154,7 @@ static enum status sim_is_empty(struct publisher *base, struct text queue, bool 
 static enum status sim_initialise(struct publisher *base, struct error *error)
 {
     struct sim_publisher *self = publisher_of(base);
-    return fate_of(self->process) == CALL_IS_DEAD ? dead(error) : publisher_initialise(self->real, error);
+    return fate_of(self->caller) == CALL_IS_DEAD ? dead(error) : publisher_initialise(self->real, error);
 }
 
 static void sim_publisher_close(struct publisher *base)
@@ -147,7 +162,7 @@ static void sim_publisher_close(struct publisher *base)
     publisher_close(publisher_of(base)->real);
 }
 
-void sim_publisher_open(struct sim_publisher *publisher, struct world *world, struct process *process)
+void sim_publisher_open(struct sim_publisher *publisher, struct world *world, struct caller *caller)
 {
     static const struct publisher_ops ops = {
         .connect = sim_publisher_connect,
@@ -158,5 +173,5 @@ void sim_publisher_open(struct sim_publisher *publisher, struct world *world, st
         .close = sim_publisher_close,
     };
     *publisher = (struct sim_publisher){
-        .base.ops = &ops, .real = fake_publisher_open(world->broker), .process = process};
+        .base.ops = &ops, .real = fake_publisher_open(world->broker), .caller = caller};
 }

@@ -1,6 +1,5 @@
 #include "sim/ports.h"
 
-#include "sim/process.h"
 #include "sim/world.h"
 
 static struct sim_ledger *self_of(struct ledger *base)
@@ -8,16 +7,22 @@ static struct sim_ledger *self_of(struct ledger *base)
     return (struct sim_ledger *)base;
 }
 
+/* What a call does to the ledger. A reconcile that only looks may keep the record of its run, and write
+ * nothing else. */
+enum deed { READS, WRITES, RECORDS };
+
 /* Draws how the call goes; STATUS_OK: on to the fake, which then fails as it was told. */
-static enum status path(struct ledger *base, bool writes, struct error *error)
+static enum status path(struct ledger *base, enum deed deed, struct error *error)
 {
     struct sim_ledger *self = self_of(base);
     struct world *world = self->world;
-    enum call_fate fate = self->process == NULL ? CALL_GOES : process_call(self->process);
+    if (deed == WRITES && self->caller != NULL && self->caller->looks_only)
+        world_violate(world, "a-look-writes-nothing", "a reconcile without repair writes into the ledger");
+    enum call_fate fate = self->caller == NULL ? CALL_GOES : caller_ask(self->caller);
     if (fate == CALL_IS_DEAD) return error_set(error, STATUS_RETRY, "the process is dead");
-    bool away = world->ledger_down || (self->process != NULL && self->process->ledger_away);
+    bool away = world->ledger_down || (self->caller != NULL && self->caller->ledger_away);
     if (away) return error_set(error, STATUS_RETRY, "the ledger is away");
-    if (world->ledger_full && writes) return error_set(error, STATUS_RETRY, "the disk is full");
+    if (world->ledger_full && deed != READS) return error_set(error, STATUS_RETRY, "the disk is full");
     if (fate == CALL_IS_LAST) return STATUS_OK;
     static const struct {
         enum chance chance;
@@ -27,20 +32,18 @@ static enum status path(struct ledger *base, bool writes, struct error *error)
                   {CHANCE_LEDGER_LOST_WRITTEN, FAKE_LEDGER_LOST_WRITTEN},
                   {CHANCE_LEDGER_CONFIG, FAKE_LEDGER_CONFIG}};
     for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
-        if (!world_chance(world, faults[i].chance)) continue;
+        if (!caller_chance(self->caller, world, faults[i].chance)) continue;
         fake_ledger_fail(world->ledger, faults[i].fault, 0, 1);
         break;
     }
     return STATUS_OK;
 }
 
-#define READS  false
-#define WRITES true
 /* One call: sim_NAME asks the wire, then the fake's ledger_NAME. */
-#define CALL(name, writes, parameters, ...)                                                                  \
+#define CALL(name, deed, parameters, ...)                                                                    \
     static enum status sim_##name parameters                                                                 \
     {                                                                                                        \
-        enum status status = path(base, writes, error);                                                      \
+        enum status status = path(base, deed, error);                                                        \
         return status == STATUS_OK ? ledger_##name(self_of(base)->real, __VA_ARGS__) : status;               \
     }
 
@@ -119,7 +122,7 @@ CALL(parked_mark, WRITES,
      (struct ledger * base, const struct parked_mark *marks, size_t count, enum parked_state state,
       struct error *error),
      marks, count, state, error)
-CALL(run_record, WRITES, (struct ledger * base, const struct reconcile_run *run, struct error *error), run,
+CALL(run_record, RECORDS, (struct ledger * base, const struct reconcile_run *run, struct error *error), run,
      error)
 CALL(run_last, READS,
      (struct ledger * base, struct arena *arena, struct reconcile_run *run, bool *found, struct error *error),
@@ -128,7 +131,7 @@ CALL(sights_read, READS,
      (struct ledger * base, const struct text *budget_ids, size_t count, struct arena *arena,
       struct stock_sight *sights, struct error *error),
      budget_ids, count, arena, sights, error)
-CALL(sights_record, WRITES,
+CALL(sights_record, RECORDS,
      (struct ledger * base, const struct stock_sight *sights, size_t count, struct error *error), sights,
      count, error)
 CALL(lock, READS, (struct ledger * base, enum ledger_lock lock, struct error *error), lock, error)
@@ -137,7 +140,7 @@ CALL(lock, READS, (struct ledger * base, enum ledger_lock lock, struct error *er
 static void sim_unlock(struct ledger *base, enum ledger_lock lock)
 {
     struct sim_ledger *self = self_of(base);
-    if (self->process == NULL || !self->process->dead) ledger_unlock(self->real, lock);
+    if (self->caller == NULL || !self->caller->dead) ledger_unlock(self->real, lock);
 }
 
 static void sim_close(struct ledger *base)
@@ -145,7 +148,7 @@ static void sim_close(struct ledger *base)
     ledger_close(self_of(base)->real);
 }
 
-void sim_ledger_open(struct sim_ledger *ledger, struct world *world, struct process *process)
+void sim_ledger_open(struct sim_ledger *ledger, struct world *world, struct caller *caller)
 {
     static const struct ledger_ops ops = {
         .initialise = sim_initialise,
@@ -185,5 +188,5 @@ void sim_ledger_open(struct sim_ledger *ledger, struct world *world, struct proc
                                   .base.audit = &audit,
                                   .real = fake_ledger_open(world->ledger),
                                   .world = world,
-                                  .process = process};
+                                  .caller = caller};
 }

@@ -1,6 +1,6 @@
 #include "sim/ports.h"
 
-#include "sim/process.h"
+#include "sim/check.h"
 #include "sim/world.h"
 
 static struct sim_stock *self_of(struct stock *base)
@@ -20,11 +20,11 @@ static enum path path_draw(struct sim_stock *self)
 {
     struct world *world = self->world;
     struct fake_stock *fake = world->stock;
-    enum call_fate fate = self->process == NULL ? CALL_GOES : process_call(self->process);
+    enum call_fate fate = self->caller == NULL ? CALL_GOES : caller_ask(self->caller);
     if (fate == CALL_IS_DEAD) return PATH_NOWHERE;
-    if (world->redis_down || (self->process != NULL && self->process->redis_away)) return PATH_NOWHERE;
-    if (self->process != NULL && self->process->redis_broken) {
-        self->process->redis_broken = false;
+    if (world->redis_down || (self->caller != NULL && self->caller->redis_away)) return PATH_NOWHERE;
+    if (self->caller != NULL && self->caller->redis_broken) {
+        self->caller->redis_broken = false;
         self->connections++;
         /* An idle connection that was closed is made anew in silence; one in use fails. */
         if (dice_roll(&world->dice, 2) == 0) return PATH_NOWHERE;
@@ -38,12 +38,12 @@ static enum path path_draw(struct sim_stock *self)
                     {CHANCE_STOCK_LOST_ANSWER, FAKE_STOCK_LOST_ANSWER},
                     {CHANCE_STOCK_HALF, FAKE_STOCK_HALF}};
     for (size_t i = 0; i < sizeof failures / sizeof *failures; i++) {
-        if (!world_chance(world, failures[i].chance)) continue;
+        if (!caller_chance(self->caller, world, failures[i].chance)) continue;
         fake_stock_fail_next(fake, 1, failures[i].failure);
         return PATH_THROUGH;
     }
-    if (world_chance(world, CHANCE_STOCK_LATE)) return PATH_LATE;
-    if (world_chance(world, CHANCE_STOCK_FLUSHED)) return PATH_FLUSHED;
+    if (caller_chance(self->caller, world, CHANCE_STOCK_LATE)) return PATH_LATE;
+    if (caller_chance(self->caller, world, CHANCE_STOCK_FLUSHED)) return PATH_FLUSHED;
     return PATH_THROUGH;
 }
 
@@ -224,7 +224,14 @@ static enum status sim_server(struct stock *base, char server[STOCK_SERVER_SIZE_
 static enum status sim_audit(struct stock *base, struct stock_audit *items, size_t count, struct error *error)
 {
     struct sim_stock *self = self_of(base);
-    if (path_of(self) != PATH_NOWHERE) return stock_audit(real_of(self), items, count, error);
+    if (path_of(self) != PATH_NOWHERE) {
+        /* A script takes longer than a microsecond: what is deducted before or after it has another time. */
+        world_pass(self->world, 1);
+        enum status status = stock_audit(real_of(self), items, count, error);
+        for (size_t i = 0; i < count; i++) check_audited(self->world, items[i].budget_id);
+        world_pass(self->world, 1);
+        return status;
+    }
     for (size_t i = 0; i < count; i++) items[i].status = STATUS_RETRY;
     return nowhere(error);
 }
@@ -248,7 +255,11 @@ static enum status sim_amend(struct stock *base, struct stock_amendment *items, 
     struct sim_stock *self = self_of(base);
     size_t half = count / 2;
     enum status status = STATUS_OK;
-    switch (path_of(self)) {
+    if (self->caller != NULL)
+        self->caller->is_short = false; /* rare, and what may go wrong with it is much */
+    enum path path = path_of(self);
+    if (self->caller != NULL) self->caller->is_short = true;
+    switch (path) {
     case PATH_NOWHERE: status = nowhere(error); break;
     case PATH_LATE:
         late_add(self->world, LATE_AMEND, items, count, 0);
@@ -280,7 +291,7 @@ static void sim_close(struct stock *base)
     (void)base;
 }
 
-void sim_stock_open(struct sim_stock *stock, struct world *world, struct process *process)
+void sim_stock_open(struct sim_stock *stock, struct world *world, struct caller *caller)
 {
     static const struct stock_audit_ops audit_ops = {
         .server = sim_server,
@@ -304,5 +315,5 @@ void sim_stock_open(struct sim_stock *stock, struct world *world, struct process
         .pending_scan = sim_pending_scan,
         .close = sim_close,
     };
-    *stock = (struct sim_stock){.base.ops = &ops, .world = world, .process = process, .connections = 1};
+    *stock = (struct sim_stock){.base.ops = &ops, .world = world, .caller = caller, .connections = 1};
 }

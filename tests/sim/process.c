@@ -23,12 +23,12 @@ static void say(void *context, const struct note *note)
 void process_start(struct process *process, struct world *world)
 {
     assert(!process->running);
-    *process = (struct process){.world = world, .running = true};
+    *process = (struct process){.world = world, .caller.world = world, .running = true};
     metrics_init(&process->metrics);
-    sim_consumer_open(&process->consumer, world, process, world->swarm.settings.prefetch);
-    sim_publisher_open(&process->publisher, world, process);
-    sim_stock_open(&process->stock, world, process);
-    sim_ledger_open(&process->ledger, world, process);
+    sim_consumer_open(&process->consumer, world, &process->caller, world->swarm.settings.prefetch);
+    sim_publisher_open(&process->publisher, world, &process->caller);
+    sim_stock_open(&process->stock, world, &process->caller);
+    sim_ledger_open(&process->ledger, world, &process->caller);
     process->context = (struct job_context){
         .ledger = &process->ledger.base,
         .stock = &process->stock.base,
@@ -55,7 +55,7 @@ void process_start(struct process *process, struct world *world)
 static void process_end(struct process *process)
 {
     process->running = false;
-    process->dead = false;
+    process->caller.dead = false;
     consumer_close(&process->consumer.base);
     publisher_close(&process->publisher.base);
     ledger_close(&process->ledger.base);
@@ -67,14 +67,6 @@ void process_kill(struct process *process)
 {
     world_trace(process->world, "  killed");
     process_end(process);
-}
-
-enum call_fate process_call(struct process *process)
-{
-    if (process->dead) return CALL_IS_DEAD;
-    if (process->calls_left == 0 || --process->calls_left > 0) return CALL_GOES;
-    process->dead = true;
-    return dice_roll(&process->world->dice, 2) == 0 ? CALL_IS_LAST : CALL_IS_DEAD;
 }
 
 void process_stop(struct process *process)
@@ -138,6 +130,8 @@ bool process_turn(struct process *process, size_t deliveries)
     driver_effects(driver);
     worker_observe(driver->worker, &view);
     process->world->events += 1 + view.deliveries - before.deliveries;
+    if (view.held >= fake_consumer_held(process->consumer.real))
+        process->read_all_at_us = process->world->now_us;
     check_bounds(process);
     bool in_time =
         process->world->now_us < process->stop_at_us + process->world->swarm.settings.drain_timeout_us;
@@ -147,10 +141,11 @@ bool process_turn(struct process *process, size_t deliveries)
     if (!driver->stopped && process->stopping &&
         process->world->now_us >= process->stop_at_us + process->world->swarm.settings.drain_timeout_us)
         world_violate(process->world, "drain-in-time", "it was to stop and did not in its time");
-    if (!driver->stopped && !process->dead && worker_deadline_us(driver->worker) <= process->world->now_us)
+    if (!driver->stopped && !process->caller.dead &&
+        worker_deadline_us(driver->worker) <= process->world->now_us)
         world_violate(process->world, "no-spin", "everything is done and it wants to be woken at once");
     check_watchdog(process, &view);
-    if (process->dead || driver->stopped) process_end(process);
+    if (process->caller.dead || driver->stopped) process_end(process);
     return true;
 }
 
@@ -172,7 +167,7 @@ bool process_job_run(struct process *process, enum hand hand)
     process->world->events++;
     world_trace(process->world, "  job %d: %s%s%s", (int)job->kind, status_name(job->status),
                 job->status == STATUS_OK ? "" : ": ", job->status == STATUS_OK ? "" : job->error.text);
-    if (process->dead) process_end(process);
+    if (process->caller.dead) process_end(process);
     return true;
 }
 

@@ -8,16 +8,14 @@
 
 struct process {
     struct world *world;
+    struct caller caller;
     bool running;
-    bool dead;           /* it was killed in the middle of something: no call of it reaches anything */
-    unsigned calls_left; /* until it dies so; 0: it does not */
     bool stopping;
     int64_t stop_at_us; /* when it was asked to */
     uint64_t hung_connects;
-    int64_t hung_since_us;        /* when it began to wait for a commit with everything up; 0: it does not */
-    bool settled;                 /* the ledger's latest job was well */
-    bool redis_away, ledger_away; /* out of its reach, and not out of the others' */
-    bool redis_broken;            /* its connection to Redis is gone, and it does not know yet */
+    int64_t hung_since_us;  /* when it began to wait for a commit with everything up; 0: it does not */
+    int64_t read_all_at_us; /* when it last had read all that the broker had given out */
+    bool settled;           /* the ledger's latest job was well */
     struct driver driver;
     struct job_context context;
     struct metrics metrics;
@@ -48,13 +46,5 @@ bool process_job_done(struct process *process, enum hand hand);
 
 /* Whether it holds nothing, and does no more than look whether there is something to do. */
 bool process_is_idle(const struct process *process);
-
-/* What a process asks before each call that leaves it. */
-enum call_fate {
-    CALL_GOES,
-    CALL_IS_LAST, /* it goes, and nobody hears the answer */
-    CALL_IS_DEAD,
-};
-enum call_fate process_call(struct process *process);
 
 #endif

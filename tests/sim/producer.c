@@ -98,6 +98,8 @@ bool producer_sell_old(struct producer *producer)
         fake_stock_set_left(world->stock, text_of(budget), totals.left - intent.amount);
         world->truth.budgets[intent.budget].by_hand += intent.amount;
     }
+    world->truth.budgets[intent.budget].tampered = true; /* nothing says what was taken until it is booked */
+    world->upsets++;
     intent.id = truth_id_new(&world->truth);
     world->truth.ids[intent.id].old = true;
     producer->outstanding[producer->outstanding_count++] = intent;
@@ -252,7 +254,13 @@ bool producer_lie(struct producer *producer)
     case 0: item.amount++; break;
     case 1: item.budget = (item.budget + 1) % (uint32_t)world->swarm.budgets; break;
     case 2: item.token = 0; break;
-    case 3: item.token = fake_stock_now(world->stock) + 1; break;
+    case 3: {
+        /* Far enough ahead that a reconcile could take it for what comes after everything in the queue. */
+        int64_t far_us = world->swarm.reconciles ? 2 * world->swarm.orphan_after_us : 0;
+        item.token =
+            fake_stock_now(world->stock) + 1 + (far_us == 0 ? 0 : dice_between(&world->dice, 0, far_us));
+        break;
+    }
     case 4: item.token = fake_stock_now(world->stock) - dice_between(&world->dice, 1, 5000000); break;
     default: item.id = truth_id_new(&world->truth); break;
     }

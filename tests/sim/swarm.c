@@ -1,5 +1,8 @@
 #include "sim/swarm.h"
 
+/* Histories with reconcile take longer, and the others must stay many. */
+#define RECONCILE_PERMILLE 400
+
 const char *action_name(enum action action)
 {
     static const char *const names[ACTION_COUNT] = {
@@ -44,6 +47,11 @@ const char *action_name(enum action action)
         [ACTION_LEDGER_REFUSE] = "ledger-refuse",
         [ACTION_LEDGER_SAVE] = "ledger-save",
         [ACTION_LEDGER_RESTORE] = "ledger-restore",
+        [ACTION_RECONCILE] = "reconcile",
+        [ACTION_RECONCILE_STEP] = "reconcile-step",
+        [ACTION_RECONCILE_KILL] = "reconcile-kill",
+        [ACTION_RECONCILE_KILL_INSIDE] = "reconcile-kill-inside",
+        [ACTION_TAMPER] = "tamper",
     };
     return names[action];
 }
@@ -117,16 +125,25 @@ static const struct {
     [ACTION_LEDGER_REFUSE] = {6, 250},
     [ACTION_LEDGER_SAVE] = {3, 60},
     [ACTION_LEDGER_RESTORE] = {1, 900},
+
+    [ACTION_RECONCILE] = {20, 1000},
+    [ACTION_RECONCILE_STEP] = {400, 1000},
+    [ACTION_RECONCILE_KILL] = {4, 300},
+    [ACTION_RECONCILE_KILL_INSIDE] = {6, 350},
+    [ACTION_TAMPER] = {3, 250},
 };
+
+static void draw_weight(struct swarm *swarm, struct dice *dice, enum action action)
+{
+    bool exists = dice_permille(dice, habits[action].exists);
+    /* From a quarter to four times as often. */
+    unsigned weight = habits[action].weight * 16 >> dice_roll(dice, 5);
+    swarm->weights[action] = exists ? weight : 0;
+}
 
 static void draw_weights(struct swarm *swarm, struct dice *dice)
 {
-    for (enum action action = 0; action < ACTION_COUNT; action++) {
-        bool exists = dice_permille(dice, habits[action].exists);
-        /* From a quarter to four times as often. */
-        unsigned weight = habits[action].weight * 16 >> dice_roll(dice, 5);
-        swarm->weights[action] = exists ? weight : 0;
-    }
+    for (enum action action = 0; action < ACTION_RECONCILE; action++) draw_weight(swarm, dice, action);
     /* What is restored must have been saved. */
     if (swarm->weights[ACTION_REDIS_SAVE] == 0) swarm->weights[ACTION_REDIS_FAILOVER] = 0;
     if (swarm->weights[ACTION_LEDGER_SAVE] == 0) swarm->weights[ACTION_LEDGER_RESTORE] = 0;
@@ -139,6 +156,21 @@ static void draw_chances(struct swarm *swarm, struct dice *dice)
         swarm->chances[chance] = levels[dice_roll(dice, sizeof levels / sizeof *levels)];
     }
     swarm->chances[CHANCE_LEDGER_CONFIG] /= 4;
+}
+
+static void draw_reconcile(struct swarm *swarm, struct dice *dice)
+{
+    static const int64_t ages[] = {0, 1000000, 10000000, 120000000, 600000000};
+    static const size_t bursts[] = {1, 4, 16, 50, 200};
+    swarm->reconciles = dice_permille(dice, RECONCILE_PERMILLE);
+    if (!swarm->reconciles) return;
+    swarm->repairs = dice_permille(dice, 800);
+    swarm->orphans_settle = dice_permille(dice, 300);
+    swarm->orphan_after_us = ages[dice_roll(dice, sizeof ages / sizeof *ages)];
+    swarm->repair_max = dice_permille(dice, 300) ? dice_between(dice, 0, 60) : INT64_MAX;
+    swarm->reconcile_burst = bursts[dice_roll(dice, sizeof bursts / sizeof *bursts)];
+    for (enum action action = ACTION_RECONCILE; action < ACTION_COUNT; action++)
+        draw_weight(swarm, dice, action);
 }
 
 struct swarm swarm_draw(uint64_t seed)
@@ -174,5 +206,7 @@ struct swarm swarm_draw(uint64_t seed)
     };
     draw_weights(&swarm, &dice);
     draw_chances(&swarm, &dice);
+    struct dice others = dice_of(seed, UINT64_MAX);
+    draw_reconcile(&swarm, &others);
     return swarm;
 }

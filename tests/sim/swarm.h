@@ -50,6 +50,12 @@ enum action {
     ACTION_LEDGER_REFUSE, /* the ledger refuses one id's row, until it refuses another */
     ACTION_LEDGER_SAVE,
     ACTION_LEDGER_RESTORE, /* from the backup */
+    /* What follows has dice of its own in the swarm, so that histories without it are what they were. */
+    ACTION_RECONCILE,             /* a reconcile is started */
+    ACTION_RECONCILE_STEP,        /* it goes on */
+    ACTION_RECONCILE_KILL,        /* it is killed between two steps */
+    ACTION_RECONCILE_KILL_INSIDE, /* it will be killed in the middle of one */
+    ACTION_TAMPER,                /* somebody changes, or loses, what a budget's keys hold */
     ACTION_COUNT,
 };
 
@@ -96,6 +102,12 @@ struct swarm {
     unsigned batch;       /* permille: a publication is a batch message */
     unsigned unlimited;   /* permille: a budget is unlimited */
     int64_t pause_max_us; /* between two steps */
+    bool reconciles;      /* there are runs of reconcile */
+    bool repairs;         /* some of them repair */
+    bool orphans_settle;  /* what they do with orphans */
+    int64_t orphan_after_us;
+    int64_t repair_max;
+    size_t reconcile_burst; /* steps that one does at a time, at most */
 };
 
 struct swarm swarm_draw(uint64_t seed);

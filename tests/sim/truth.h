@@ -33,6 +33,7 @@ struct truth_id {
     uint32_t sale;    /* the newest; TRUTH_NONE: none */
     uint32_t row;     /* in the ledger; TRUTH_NONE: none */
     bool row_lost;    /* it had a row before the ledger was restored */
+    bool reconciled;  /* it was a reconcile that booked it: its entry waits for the next one where it died */
     uint32_t refunds; /* how often it was given back without a pending entry */
 };
 
@@ -52,7 +53,9 @@ struct truth_message {
     uint32_t queued, gone; /* copies that the queue took, and that it forgot */
     uint32_t property_id;  /* in the message_id property; TRUTH_NONE: none */
     bool is_batch;
-    bool given_up; /* the broker itself moved a copy to the dead-letter queue */
+    int64_t queued_at_us; /* the first of them, on Redis's clock; 0: none yet */
+    int64_t given_at_us;  /* when a consumer was first given one, on the same clock */
+    bool given_up;        /* the broker itself moved a copy to the dead-letter queue */
 };
 
 /* A row as it was seen last. */
@@ -70,7 +73,11 @@ struct truth_budget {
     int64_t credited, deducted, settled, released;
     int64_t
         by_hand; /* taken from `left` without a script, less what was given back without a pending entry */
+    int64_t
+        unbalanced; /* by what deducted - settled - released exceeds the pending sum: tampered, or amended */
     bool unlimited;
+    bool tampered;   /* somebody changed its numbers, or took by hand */
+    bool miscounted; /* its running totals among them */
 };
 
 struct truth {

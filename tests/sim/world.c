@@ -125,6 +125,7 @@ static void world_end(struct world *world)
     for (size_t i = 0; i < PROCESSES_MAX; i++) {
         if (world->processes[i].running) process_kill(&world->processes[i]);
     }
+    reconciler_kill(&world->reconciler);
     for (size_t i = 0; i < world->swarm.producers; i++) producer_close(&world->producers[i]);
     operator_close(&world->operator);
     late_free(&world->late);
@@ -197,6 +198,9 @@ static void outcome_take(const struct world *world, struct outcome *outcome)
                                 .rows = world->truth.row_count};
     memcpy(outcome->actions, world->actions, sizeof outcome->actions);
     memcpy(outcome->faults, world->faults, sizeof outcome->faults);
+    memcpy(outcome->runs, world->runs, sizeof outcome->runs);
+    memcpy(outcome->found, world->found, sizeof outcome->found);
+    memcpy(outcome->mended, world->mended, sizeof outcome->mended);
     for (size_t i = 0; i < TRUTH_REASON_COUNT; i++) outcome->parked += world->truth.parked_rows[i];
 }
 

@@ -14,6 +14,7 @@
 #include "sim/ports.h"
 #include "sim/process.h"
 #include "sim/producer.h"
+#include "sim/reconciler.h"
 #include "sim/swarm.h"
 #include "sim/truth.h"
 
@@ -62,8 +63,11 @@ struct world {
     struct process processes[PROCESSES_MAX];
     struct producer producers[PRODUCERS_MAX];
     struct operator operator;
+    struct reconciler reconciler;
     struct late late;
     struct truth truth;
+    uint64_t ledger_restores;
+    uint64_t upsets; /* how often something made a budget's numbers wrong, or may have */
     struct violation violation;
     uint64_t ledger_calls_seen; /* by the checkers: without a call nothing changed */
 
@@ -71,6 +75,8 @@ struct world {
     uint64_t events;
     uint64_t actions[ACTION_COUNT];
     uint64_t faults[CHANCE_COUNT];
+    uint64_t runs[2]; /* of reconcile that came to their end: in the middle of everything, and afterwards */
+    uint64_t found[2][FINDING_KIND_COUNT], mended[2][FINDING_KIND_COUNT];
 };
 
 /* How a history is run: all its steps, or some. */
@@ -89,6 +95,8 @@ struct outcome {
     uint64_t actions[ACTION_COUNT];
     uint64_t faults[CHANCE_COUNT];
     uint64_t sales, messages, rows, parked;
+    uint64_t runs[2];
+    uint64_t found[2][FINDING_KIND_COUNT], mended[2][FINDING_KIND_COUNT];
 };
 
 /* Runs it: the steps, then the healing, then the end. */
@@ -118,6 +126,12 @@ int64_t world_guards(struct world *world);
 /* Puts a budget's stock out of the range that the scripts take, or back; with `only_mend` never out
  * (actions.c). */
 void redis_spoil(struct world *world, uint32_t number, bool only_mend);
+
+/* Changes or loses something of a budget's keys, as a hand or a half-lost Redis does (tamper.c). */
+void world_tamper(struct world *world);
+
+/* Reconciles when all is drained: finds everything, mends it, and is clean then (heal_books.c). */
+void world_reconcile(struct world *world);
 
 /* Ends every fault, starts what is not running, and insists that everything drains (heal.c). */
 void world_heal(struct world *world);
