@@ -3,6 +3,8 @@
 #include "cli/worker_probe.h"
 #include "reconcile/queue_look.h"
 
+#include <string.h>
+
 struct queue_view queue_view_of(struct session *session)
 {
     return (struct queue_view){.publisher = session->publisher, .config = &session->config};
@@ -15,7 +17,8 @@ enum status queue_view_look(struct queue_view *view, struct queue_look *look, st
                                        text_of(config->amqp.dead_letter_queue), look, error);
     view->failed = view->failed || status != STATUS_OK;
     if (status != STATUS_OK) return status;
-    if (look->ready > 0 || look->consumers != 1) return STATUS_OK;
+    look->nobody_tells = strcmp(config->http.listen, "off") == 0;
+    if (look->ready > 0 || look->consumers != 1 || look->nobody_tells) return STATUS_OK;
     struct worker_look worker = worker_probe(config->http.listen);
     if (worker.has_held) look->held = worker.held;
     return STATUS_OK;

@@ -8,7 +8,9 @@
 #define LOOK_AGE_MAX_US INT64_C(100000)
 /* What the worker says it holds may be as old as this. */
 #define HELD_KNOWN_FOR_US INT64_C(500000)
-#define PATIENCE_US       INT64_C(4000000)
+/* Where no worker can be asked, a healthy one has booked by then what an empty queue gave it. */
+#define HELD_UNTOLD_FOR_US INT64_C(3000000)
+#define PATIENCE_US        INT64_C(4000000)
 /* What a worker was given is booked or given back within this time, or what comes after it waits too. */
 #define HANDS_EMPTY_AFTER_US INT64_C(10000000)
 
@@ -32,14 +34,14 @@ static void look(struct reconcile *reconcile, int64_t now_us)
     }
     watch->looked = true;
     watch->looked_at_us = now_us;
-    if (watch->look.ready > 0 || watch->look.held != 0)
+    if (watch->look.ready > 0 || (watch->look.held != 0 && !watch->look.nobody_tells))
         watch->quiet_since_us = 0;
     else if (watch->quiet_since_us == 0)
         watch->quiet_since_us = now_us;
 }
 
 /* An empty queue is not enough: the worker may hold what was in it, and for as long as its ledger is away.
- * Where it is not known what the consumers hold, nothing is: then only what is booked tells. */
+ * Where that is not known just now, nothing is: then only what is booked tells. */
 static bool queue_is_drained(const struct queue_watch *watch, int64_t now_us)
 {
     const struct queue_look *look = &watch->look;
@@ -47,8 +49,9 @@ static bool queue_is_drained(const struct queue_watch *watch, int64_t now_us)
     if (look->consumers == 0) return true; /* nobody is there to hold any */
     /* One look is not enough: a worker that has just connected anew was given everything again, and has read
      * none of it. */
-    bool quiet = look->consumers == 1 && watch->quiet_since_us != 0;
-    return quiet && now_us - watch->quiet_since_us >= HELD_KNOWN_FOR_US;
+    bool quiet = (look->consumers == 1 || look->nobody_tells) && watch->quiet_since_us != 0;
+    int64_t least_us = look->nobody_tells ? HELD_UNTOLD_FOR_US : HELD_KNOWN_FOR_US;
+    return quiet && now_us - watch->quiet_since_us >= least_us;
 }
 
 void queue_note_booked(struct reconcile *reconcile)

@@ -16,6 +16,7 @@ enum status queue_look_at(struct publisher *publisher, struct text queue, struct
 {
     int64_t ignored = 0;
     look->held = -1;
+    look->nobody_tells = false;
     enum status status = look_at_one(publisher, queue, &look->ready, &look->consumers, error);
     if (status != STATUS_OK) return status;
     return look_at_one(publisher, dead_letter_queue, &look->dead_letters, &ignored, error);

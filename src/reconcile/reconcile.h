@@ -45,6 +45,7 @@ struct queue_look {
     int64_t ready; /* messages that wait */
     int64_t consumers;
     int64_t held;         /* messages that the only worker holds; -1: not known */
+    bool nobody_tells;    /* it is set up so that no worker can be asked; `held` is then -1 */
     int64_t dead_letters; /* messages that wait in the dead-letter queue */
 };
 

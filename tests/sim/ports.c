@@ -147,7 +147,7 @@ static enum status sim_depth(struct publisher *base, struct text queue, int64_t 
 static enum status sim_is_empty(struct publisher *base, struct text queue, bool *empty, struct error *error)
 {
     struct sim_publisher *self = publisher_of(base);
-    if (fate_of(self->process) == CALL_IS_DEAD) return dead(error);
+    if (fate_of(self->caller) == CALL_IS_DEAD) return dead(error);
     return publisher_is_empty(self->real, queue, empty, error);
 }
 

@@ -1,5 +1,6 @@
 #include "sim/reconciler.h"
 
+#include "reconcile/queue_look.h"
 #include "sim/check.h"
 #include "sim/world.h"
 
@@ -28,13 +29,9 @@ static enum status look(void *context, struct queue_look *look, struct error *er
     struct reconciler *self = context;
     struct world *world = self->world;
     struct publisher *publisher = &self->publisher.base;
-    int64_t nobody = 0;
     enum status status = publisher_connect(publisher, error);
     if (status == STATUS_OK)
-        status = publisher_depth(publisher, TEXT_LITERAL(QUEUE), &look->ready, &look->consumers, error);
-    if (status == STATUS_OK)
-        status =
-            publisher_depth(publisher, TEXT_LITERAL(DEAD_LETTER_QUEUE), &look->dead_letters, &nobody, error);
+        status = queue_look_at(publisher, TEXT_LITERAL(QUEUE), TEXT_LITERAL(DEAD_LETTER_QUEUE), look, error);
     if (status != STATUS_OK) return status;
     bool tells = look->consumers == 1 && (world->healing || dice_roll(&world->dice, 4) > 0);
     look->held = tells ? held_by(world) : -1;
