@@ -8,7 +8,7 @@ import re
 import pytest
 from books import Books
 from matrix import only_full
-from test_reconcile import REPAIRS, SETTLES
+from test_repairs import REPAIRS, SETTLES
 from world import ROOT
 
 # Where the worker dies, in the order in which work reaches them.
