@@ -243,7 +243,9 @@ static enum status repair_voids(struct reconcile *reconcile, const bool *allowed
     return ledger_debts_mark(reconcile->options.ledger, paid, released, error);
 }
 
-/* Books it as if its message had come: the ledger may still reject it, and then owes the refund. */
+/* Books it as if its message had come: the ledger may still reject it, and then owes the refund. Where
+ * somebody else decided about it since the last look, that row says what is to be done, and the next run does
+ * it. */
 static enum status repair_settle(struct reconcile *reconcile, const struct entry *entry, bool *mended,
                                  struct error *error)
 {
@@ -276,11 +278,13 @@ static enum status repair_settle(struct reconcile *reconcile, const struct entry
         status = release(reconcile, entry, RELEASE_REJECTED, error);
         struct debt paid = {.kind = DEBT_REFUND, .id = entry->message_id, .paid = true};
         if (status == STATUS_OK) status = ledger_debts_mark(reconcile->options.ledger, &paid, 1, error);
-    } else {
+    } else if (verdict == VERDICT_SETTLED) {
         struct stock_settlement cleared = {.budget_id = present_budget(reconcile)->id,
                                            .message_id = entry->message_id,
                                            .deducted_at_us = entry->deducted_at_us};
         status = stock_settle(reconcile->options.stock, &cleared, 1, NULL, error);
+    } else {
+        return STATUS_OK;
     }
     *mended = status == STATUS_OK;
     return status == STATUS_REFUSED ? STATUS_OK : status;

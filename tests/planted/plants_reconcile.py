@@ -72,6 +72,8 @@ PLANTS = [
     ("reconcile: clear what was deducted after its row was booked", "src/reconcile/measure_sums.c",
      "entry->deducted_at_us <= row->booked_at_us",
      "entry->deducted_at_us > 0", ""),
+    ("reconcile: clear an orphan that somebody else decided about", "src/reconcile/orphans.c",
+     "    } else if (verdict == VERDICT_SETTLED) {", "    } else if (verdict != VERDICT_NONE) {", ""),
     # What the second measurement would hide: here the first one counts
     ("reconcile: count what was deducted after the cut, and say it at the first look", "src/reconcile/measure.c",
      (SAY_AT_ONCE[0], "    tally_cut_end(measure->tally);\n    measure_reckon(measure);\n"),
@@ -109,4 +111,5 @@ SEEDS = {
     "reconcile: count what was deducted after the cut, and say it at the first look": (3000, 20000),
     "reconcile: do not see what was given back in between, and say it at the first look": (3000, 20000),
     "reconcile: read the ledger before Redis and not after, and say it at the first look": (3000, 20000),
+    "reconcile: clear an orphan that somebody else decided about": (10100000, 60000),
 }
