@@ -197,6 +197,31 @@ static enum status repair_extra(struct reconcile *reconcile, const struct entry 
     return ledger_interventions_end(reconcile->options.ledger, &repair, 1, error);
 }
 
+/* One row that the ledger never takes must not end every run at the same place. */
+static enum status refused(struct reconcile *reconcile, const struct entry *entry, const struct error *error)
+{
+    reconcile_say(reconcile, "budget " TEXT_FORMAT ", message " TEXT_FORMAT ": %s",
+                  TEXT_ARGUMENTS(present_budget(reconcile)->id), TEXT_ARGUMENTS(entry->message_id),
+                  error->text);
+    return STATUS_OK;
+}
+
+static enum status repair_voids(struct reconcile *reconcile, const bool *allowed, bool *mended,
+                                struct error *error);
+
+/* After a refusal of several together. */
+static enum status repair_voids_alone(struct reconcile *reconcile, const bool *allowed, bool *mended,
+                                      struct error *error)
+{
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < reconcile->orphans.count && status == STATUS_OK; i++) {
+        bool only[REPAIR_SLICE] = {false};
+        only[i] = allowed[i];
+        if (allowed[i]) status = repair_voids(reconcile, only, mended, error);
+    }
+    return status;
+}
+
 /* The rows first: whoever inserts one decides what the id is. Then the amounts go back, and the rows say so.
  * Killed in between, the refunds are due, and paid like any other. `mended` is per chosen entry. */
 static enum status repair_voids(struct reconcile *reconcile, const bool *allowed, bool *mended,
@@ -222,6 +247,10 @@ static enum status repair_voids(struct reconcile *reconcile, const bool *allowed
     }
     enum status status =
         ledger_voids_insert(reconcile->options.ledger, reconcile->options.actor, rows, count, error);
+    if (status == STATUS_REFUSED) {
+        return count > 1 ? repair_voids_alone(reconcile, allowed, mended, error)
+                         : refused(reconcile, chosen_entry(reconcile, of[0]), error);
+    }
     if (status != STATUS_OK) return status;
     FAILPOINT("orphan-voided");
     struct stock_release *releases = arena_alloc(arena, count * sizeof *releases);
@@ -272,6 +301,7 @@ static enum status repair_settle(struct reconcile *reconcile, const struct entry
     if (status == STATUS_OK) status = ledger_settle(reconcile->options.ledger, &batch, 0, 1, error);
     enum verdict verdict = batch.items[0].verdict;
     batch_free(&batch);
+    if (status == STATUS_REFUSED) return refused(reconcile, entry, error);
     if (status != STATUS_OK) return status;
     FAILPOINT("orphan-settled");
     if (verdict == VERDICT_REJECTED) {
