@@ -10,6 +10,7 @@
 #define HELD_KNOWN_FOR_US INT64_C(500000)
 /* Where no worker can be asked, a healthy one has booked by then what an empty queue gave it. */
 #define HELD_UNTOLD_FOR_US INT64_C(3000000)
+#define QUIET_LOOKS_MIN    5
 #define PATIENCE_US        INT64_C(4000000)
 /* What a worker was given is booked or given back within this time, or what comes after it waits too. */
 #define HANDS_EMPTY_AFTER_US INT64_C(10000000)
@@ -34,10 +35,11 @@ static void look(struct reconcile *reconcile, int64_t now_us)
     }
     watch->looked = true;
     watch->looked_at_us = now_us;
-    if (watch->look.ready > 0 || (watch->look.held != 0 && !watch->look.nobody_tells))
-        watch->quiet_since_us = 0;
-    else if (watch->quiet_since_us == 0)
-        watch->quiet_since_us = now_us;
+    if (watch->look.ready > 0 || (watch->look.held != 0 && !watch->look.nobody_tells)) {
+        watch->quiet_looks = 0;
+        return;
+    }
+    if (watch->quiet_looks++ == 0) watch->quiet_since_us = now_us;
 }
 
 /* An empty queue is not enough: the worker may hold what was in it, and for as long as its ledger is away.
@@ -49,9 +51,9 @@ static bool queue_is_drained(const struct queue_watch *watch, int64_t now_us)
     if (look->consumers == 0) return true; /* nobody is there to hold any */
     /* One look is not enough: a worker that has just connected anew was given everything again, and has read
      * none of it. */
-    bool quiet = (look->consumers == 1 || look->nobody_tells) && watch->quiet_since_us != 0;
     int64_t least_us = look->nobody_tells ? HELD_UNTOLD_FOR_US : HELD_KNOWN_FOR_US;
-    return quiet && now_us - watch->quiet_since_us >= least_us;
+    return (look->consumers == 1 || look->nobody_tells) && watch->quiet_looks >= QUIET_LOOKS_MIN &&
+           now_us - watch->quiet_since_us >= least_us;
 }
 
 void queue_note_booked(struct reconcile *reconcile)
@@ -91,6 +93,7 @@ enum queue_answer queue_is_past(struct reconcile *reconcile, int64_t token_us, b
         watch->waiting_since_us = 0;
         return QUEUE_PAST;
     }
+    soon = soon || (watch->look.consumers == 1 && watch->quiet_looks > 0);
     if (watch->waiting_since_us == 0) watch->waiting_since_us = now_us;
     if (!soon && (watch->look.ready > 0 || now_us - watch->waiting_since_us >= PATIENCE_US)) {
         watch->waiting_since_us = 0;

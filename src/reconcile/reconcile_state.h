@@ -81,9 +81,9 @@ struct queue_watch {
     bool failed;                     /* the broker did not answer */
     bool looked;
     struct queue_look look;
-    int64_t looked_at_us; /* monotonic */
-    int64_t
-        quiet_since_us; /* monotonic; since when each look saw nothing ready and nothing held; 0: not so */
+    int64_t looked_at_us;     /* monotonic */
+    size_t quiet_looks;       /* the last ones in a row that saw nothing ready and nothing held */
+    int64_t quiet_since_us;   /* monotonic; of the first of them */
     int64_t waiting_since_us; /* monotonic; 0: nobody waits */
 };
 
