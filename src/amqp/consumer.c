@@ -2,14 +2,19 @@
 
 #include "amqp/assembly.h"
 #include "amqp/link.h"
+#include "amqp/origin.h"
 #include "amqp/topology.h"
 #include "base/instant.h"
 #include "base/memory.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 
-#define CONSUMER_TAG "bursar"
+/* One after the other on a connection, never two at a time. Their names are in order, for a quorum queue
+ * takes back what a lost channel held in the order of the consumers' names. */
+#define CONSUMER_NAME_FIRST "bursar"
+#define CONSUMER_NAME_NEXT  "bursar-%04u"
 
 struct amqp_consumer {
     struct consumer base;
@@ -18,6 +23,8 @@ struct amqp_consumer {
     struct assembly assembly;
     uint64_t tag;
     bool redelivered;
+    unsigned widened; /* how often, on this connection */
+    char name[32];    /* of the consumer that the broker knows */
 };
 
 static struct amqp_consumer *self_of(struct consumer *base)
@@ -35,6 +42,7 @@ static void amqp_consumer_disconnect(struct consumer *base)
     struct amqp_consumer *self = self_of(base);
     assembly_reset(&self->assembly);
     self->tag = 0;
+    self->widened = 0;
     broker_link_close(&self->link);
 }
 
@@ -48,20 +56,26 @@ static enum status amqp_consumer_connect(struct consumer *base, struct error *er
     return status;
 }
 
-static enum status amqp_consumer_start(struct consumer *base, struct error *error)
+static enum status begin(struct amqp_consumer *self, size_t prefetch, struct error *error)
 {
-    struct amqp_consumer *self = self_of(base);
     struct broker_link *link = &self->link;
-    if (!broker_link_usable(link)) return not_connected(error);
-    amqp_basic_qos(link->state, BROKER_CHANNEL, 0, (uint16_t)self->settings.prefetch, 0);
+    amqp_basic_qos(link->state, BROKER_CHANNEL, 0, (uint16_t)prefetch, 0);
     enum status status =
         broker_link_reply(link, amqp_get_rpc_reply(link->state), "setting the prefetch", error);
     if (status != STATUS_OK) return status;
     amqp_basic_consume(link->state, BROKER_CHANNEL, amqp_cstring_bytes(self->settings.consume_queue),
-                       amqp_cstring_bytes(CONSUMER_TAG), 0, 0, 0, amqp_empty_table);
+                       amqp_cstring_bytes(self->name), 0, 0, 0, amqp_empty_table);
     status = broker_link_reply(link, amqp_get_rpc_reply(link->state), "beginning to consume", error);
     if (status != STATUS_OK) link->lost = true;
     return status;
+}
+
+static enum status amqp_consumer_start(struct consumer *base, struct error *error)
+{
+    struct amqp_consumer *self = self_of(base);
+    if (!broker_link_usable(&self->link)) return not_connected(error);
+    snprintf(self->name, sizeof self->name, CONSUMER_NAME_FIRST);
+    return begin(self, (size_t)self->settings.prefetch, error);
 }
 
 static enum status protocol_error(struct amqp_consumer *self, struct error *error)
@@ -159,15 +173,46 @@ static enum status amqp_consumer_acknowledge(struct consumer *base, uint64_t tag
 
 static enum status amqp_consumer_stop(struct consumer *base, struct error *error)
 {
-    struct broker_link *link = &self_of(base)->link;
+    struct amqp_consumer *self = self_of(base);
+    struct broker_link *link = &self->link;
     if (!broker_link_usable(link)) return not_connected(error);
     /* Not as a remote call: its answer comes behind the deliveries that are on their way, and is read where
      * they are. */
-    amqp_basic_cancel_t cancel = {.consumer_tag = amqp_cstring_bytes(CONSUMER_TAG)};
+    amqp_basic_cancel_t cancel = {.consumer_tag = amqp_cstring_bytes(self->name)};
     int code = amqp_send_method(link->state, BROKER_CHANNEL, AMQP_BASIC_CANCEL_METHOD, &cancel);
     if (code < 0) return broker_link_fail(link, code, "ending the consumer", error);
     link->sent_at_us = instant_monotonic_us();
     return STATUS_OK;
+}
+
+static enum status amqp_consumer_widen(struct consumer *base, size_t more, struct error *error)
+{
+    struct amqp_consumer *self = self_of(base);
+    assert(more > 0 && more <= UINT16_MAX);
+    /* A prefetch cannot grow, but a new consumer has one of its own; what the old one holds stays held. */
+    enum status status = amqp_consumer_stop(base, error);
+    if (status != STATUS_OK) return status;
+    snprintf(self->name, sizeof self->name, CONSUMER_NAME_NEXT, ++self->widened);
+    return begin(self, more, error);
+}
+
+static enum status amqp_consumer_give_back(struct consumer *base, struct error *error)
+{
+    struct broker_link *link = &self_of(base)->link;
+    /* Ended first: what goes back would else come again at once. */
+    enum status status = amqp_consumer_stop(base, error);
+    if (status != STATUS_OK) return status;
+    /* Closing would do as well, but newer brokers count that against the queue's delivery limit, and this
+     * they do not. A tag of 0 means all. */
+    int code = amqp_basic_nack(link->state, BROKER_CHANNEL, 0, 1, 1);
+    return code == AMQP_STATUS_OK ? STATUS_OK : broker_link_fail(link, code, "giving back", error);
+}
+
+static void amqp_consumer_origin(const struct consumer *base, struct text properties,
+                                 struct letter_origin *origin)
+{
+    (void)base;
+    amqp_letter_origin(properties, origin);
 }
 
 static int amqp_consumer_descriptor(const struct consumer *base)
@@ -200,6 +245,9 @@ enum status amqp_consumer_open(const struct amqp_options *options, struct consum
         .next = amqp_consumer_next,
         .acknowledge = amqp_consumer_acknowledge,
         .stop = amqp_consumer_stop,
+        .widen = amqp_consumer_widen,
+        .give_back = amqp_consumer_give_back,
+        .origin = amqp_consumer_origin,
         .descriptor = amqp_consumer_descriptor,
         .keep_alive = amqp_consumer_keep_alive,
         .disconnect = amqp_consumer_disconnect,

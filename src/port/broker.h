@@ -23,6 +23,20 @@ struct delivery {
     struct text body;
 };
 
+/* What a dead letter's headers say of its past. Texts borrow the properties; absent: not said. Nothing of it
+ * is checked: anybody may have written it. */
+struct letter_origin {
+    struct text reason, detail, parked_at, exchange, routing_key; /* x-bursar-…: parked by a worker */
+    int64_t replays;                                              /* x-bursar-replays; 0 too: not said */
+    int64_t returns; /* x-delivery-count: how often a consumer gave it back; 0 too: not said */
+    /* x-death: given up by the broker itself. Of the last time: */
+    struct text death_reason; /* "delivery_limit", "expired", "maxlen", "rejected" */
+    struct text death_queue;
+    int64_t died_at_us; /* Unix time, in whole seconds; 0: not said */
+    /* Of the first time: where it had been published to. */
+    struct text first_exchange, first_routing_key;
+};
+
 enum consumer_event {
     CONSUMER_IDLE, /* nothing to read now */
     CONSUMER_DELIVERY,
@@ -38,6 +52,9 @@ struct consumer_ops {
     enum status (*next)(struct consumer *, enum consumer_event *, struct delivery *, struct error *);
     enum status (*acknowledge)(struct consumer *, uint64_t tag, bool multiple, struct error *);
     enum status (*stop)(struct consumer *, struct error *);
+    enum status (*widen)(struct consumer *, size_t more, struct error *);
+    enum status (*give_back)(struct consumer *, struct error *);
+    void (*origin)(const struct consumer *, struct text properties, struct letter_origin *);
     int (*descriptor)(const struct consumer *);
     enum status (*keep_alive)(struct consumer *, struct error *);
     void (*disconnect)(struct consumer *);
@@ -84,6 +101,31 @@ MUST_CHECK static inline enum status consumer_acknowledge(struct consumer *consu
 MUST_CHECK static inline enum status consumer_stop(struct consumer *consumer, struct error *error)
 {
     return consumer->ops->stop(consumer, error);
+}
+
+/* For who looks through a queue and keeps what it saw. Call when as many deliveries as were allowed have
+ * arrived: they stay held, and up to `more` (1 to 65535) further ones may come beside them; what is
+ * acknowledged of the older ones makes no more room. */
+MUST_CHECK static inline enum status consumer_widen(struct consumer *consumer, size_t more,
+                                                    struct error *error)
+{
+    return consumer->ops->widen(consumer, more, error);
+}
+
+/* Gives everything unacknowledged back to its queue, at its front and in its order, and ends the consumer.
+ * Its tags are void then; the connection is good for disconnecting only. Asynchronous: STATUS_OK means sent.
+ */
+MUST_CHECK static inline enum status consumer_give_back(struct consumer *consumer, struct error *error)
+{
+    return consumer->ops->give_back(consumer, error);
+}
+
+/* Reads the headers in a delivery's properties; what is not there or cannot be read is left out. Needs no
+ * connection. */
+static inline void consumer_origin(const struct consumer *consumer, struct text properties,
+                                   struct letter_origin *origin)
+{
+    consumer->ops->origin(consumer, properties, origin);
 }
 
 /* A descriptor to poll for reading before the next consumer_next(), once that said CONSUMER_IDLE; -1: not

@@ -102,6 +102,11 @@ bool fake_broker_has_exchange(const struct fake_broker *broker, struct text exch
     return false;
 }
 
+static bool room_in(const struct fake_consumer *consumer)
+{
+    return consumer->held_count - consumer->held_before_window < consumer->prefetch;
+}
+
 void fake_queue_give_out(struct fake_broker *broker, struct fake_queue *queue)
 {
     for (;;) {
@@ -111,7 +116,7 @@ void fake_queue_give_out(struct fake_broker *broker, struct fake_queue *queue)
         if (!queue->exists || from->first == NULL) return;
         for (struct fake_consumer *consumer = broker->consumers; consumer != NULL && count < 64;
              consumer = consumer->next)
-            if (consumer->queue == queue && consumer->consuming && consumer->held_count < consumer->prefetch)
+            if (consumer->queue == queue && consumer->consuming && room_in(consumer))
                 takers[count++] = consumer;
         if (count == 0) return;
         struct fake_consumer *taker = takers[queue->turn++ % count];
@@ -162,6 +167,13 @@ static void go_back(struct fake_consumer *consumer, struct fake_held *held)
     } else if (queue->delivery_limit != DELIVERY_LIMIT_NONE && message->returns > queue->delivery_limit) {
         fake_broker_tell(consumer->broker, FAKE_BROKER_DEAD_LETTERED, queue, message);
         if (queue->dead_letter_exchange != NULL) {
+            struct buffer properties = {0};
+            fake_properties_add_death(&(struct fake_death){"delivery_limit", queue->name,
+                                                           text_of_buffer(&message->exchange),
+                                                           text_of_buffer(&message->routing_key)},
+                                      text_of_buffer(&message->properties), &properties);
+            buffer_free(&message->properties);
+            message->properties = properties;
             buffer_clear(&message->exchange);
             buffer_append_string(&message->exchange, queue->dead_letter_exchange);
             (void)fake_broker_route(consumer->broker, message);
@@ -187,7 +199,7 @@ void fake_consumer_lose(struct fake_consumer *consumer, const char *why)
         consumer->held = held->next;
         go_back(consumer, held);
     }
-    consumer->held_count = 0;
+    consumer->held_count = consumer->held_before_window = 0;
     consumer->held_last = consumer->undelivered = NULL;
     fake_queue_give_out(consumer->broker, consumer->queue);
 }

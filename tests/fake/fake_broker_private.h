@@ -47,6 +47,9 @@ struct fake_consumer {
     struct fake_broker *broker;
     struct fake_queue *queue;
     size_t prefetch, held_count;
+    size_t prefetch_first;     /* of every new connection */
+    uint64_t window_after;     /* the present window begins behind this tag */
+    size_t held_before_window; /* of held_count: what takes no room in it */
     bool connected, consuming, cancelled;
     char lost[160]; /* why the connection was lost, until it is told */
     uint64_t last_tag;

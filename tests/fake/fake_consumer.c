@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 static struct fake_consumer *self_of(struct consumer *base)
@@ -47,7 +48,8 @@ static enum status fake_consumer_connect(struct consumer *base, struct error *er
         return error_set(error, STATUS_RETRY, "fake broker: connection refused");
     fake_broker_declare(self->broker);
     self->connected = true;
-    self->last_tag = 0;
+    self->last_tag = self->window_after = 0;
+    self->prefetch = self->prefetch_first;
     return STATUS_OK;
 }
 
@@ -117,6 +119,7 @@ static enum status fake_consumer_acknowledge(struct consumer *base, uint64_t tag
         if (self->undelivered == held) self->undelivered = after;
         fake_broker_tell(self->broker, FAKE_BROKER_ACKNOWLEDGED, self->queue, held->message);
         fake_list_append(&self->spent, held->message);
+        self->held_before_window -= held->tag <= self->window_after;
         free(held);
         self->held_count--;
     }
@@ -130,6 +133,37 @@ static enum status fake_consumer_stop(struct consumer *base, struct error *error
     if (!self->connected) return lost(self, error);
     self->consuming = false;
     return STATUS_OK;
+}
+
+static enum status fake_consumer_widen(struct consumer *base, size_t more, struct error *error)
+{
+    struct fake_consumer *self = self_of(base);
+    assert(more > 0 && more <= UINT16_MAX);
+    if (!self->connected) return lost(self, error);
+    self->window_after = self->last_tag;
+    self->prefetch = more;
+    self->held_before_window = self->held_count;
+    self->consuming = true;
+    fake_queue_give_out(self->broker, self->queue);
+    return STATUS_OK;
+}
+
+static enum status fake_consumer_give_back(struct consumer *base, struct error *error)
+{
+    struct fake_consumer *self = self_of(base);
+    if (self->connected && fake_broker_faults(self->broker, FAKE_BROKER_ACKNOWLEDGE))
+        fake_consumer_lose(self, "the connection was lost");
+    if (!self->connected) return lost(self, error);
+    fake_consumer_lose(self, "");
+    self->connected = true;
+    return STATUS_OK;
+}
+
+static void fake_consumer_origin(const struct consumer *base, struct text properties,
+                                 struct letter_origin *origin)
+{
+    (void)base;
+    fake_properties_origin(properties, origin);
 }
 
 static int fake_consumer_descriptor(const struct consumer *base)
@@ -168,6 +202,9 @@ struct consumer *fake_consumer_open(struct fake_broker *broker, const char *queu
         .next = fake_consumer_next,
         .acknowledge = fake_consumer_acknowledge,
         .stop = fake_consumer_stop,
+        .widen = fake_consumer_widen,
+        .give_back = fake_consumer_give_back,
+        .origin = fake_consumer_origin,
         .descriptor = fake_consumer_descriptor,
         .keep_alive = fake_consumer_keep_alive,
         .disconnect = fake_consumer_disconnect,
@@ -177,7 +214,7 @@ struct consumer *fake_consumer_open(struct fake_broker *broker, const char *queu
     self->base.ops = &ops;
     self->broker = broker;
     self->queue = fake_broker_queue(broker, queue);
-    self->prefetch = prefetch;
+    self->prefetch = self->prefetch_first = prefetch;
     self->next = broker->consumers;
     broker->consumers = self;
     return &self->base;

@@ -91,7 +91,7 @@ static size_t value_size(struct text rest)
 }
 
 /* The next entry of a table without its length; false at the end. */
-static bool next_entry(struct text *rest, struct text *name, struct text *value)
+bool fake_table_next(struct text *rest, struct text *name, struct text *value)
 {
     struct text length = take(rest, 1);
     if (!text_is_present(length)) return false;
@@ -99,6 +99,16 @@ static bool next_entry(struct text *rest, struct text *name, struct text *value)
     if (!text_is_present(*name)) return false;
     *value = take(rest, value_size(*rest));
     return text_is_present(*value);
+}
+
+struct text fake_table_content(struct text value)
+{
+    return value.size < 5 || value.data[0] != 'F' ? TEXT_NONE : (struct text){value.data + 5, value.size - 5};
+}
+
+struct text fake_array_next(struct text *rest)
+{
+    return take(rest, value_size(*rest));
 }
 
 static struct text table_content(struct text table)
@@ -132,7 +142,7 @@ static void render_headers(const struct publication *publication, struct text co
                            struct buffer *out)
 {
     struct text rest = content, name, value;
-    while (next_entry(&rest, &name, &value)) {
+    while (fake_table_next(&rest, &name, &value)) {
         const struct publication_header *replacing = header_named(publication, name);
         if (replacing != NULL && !replacing->unless_present) continue;
         append_name(out, name);
@@ -141,7 +151,7 @@ static void render_headers(const struct publication *publication, struct text co
     for (size_t i = 0; i < publication->header_count; i++) {
         const struct publication_header *header = &publication->headers[i];
         bool present = false;
-        for (rest = content; !present && next_entry(&rest, &name, &value);)
+        for (rest = content; !present && fake_table_next(&rest, &name, &value);)
             present = text_equal_string(name, header->name);
         if (present && header->unless_present) continue;
         append_name(out, text_of(header->name));
@@ -234,7 +244,7 @@ void fake_properties_count_returns(struct text properties, int64_t returns, stru
             entries[place] = entries[place - 1];
         entries[place] = entry;
         do {
-            if (!next_entry(&rest, &entry.name, &entry.value)) entry.name = TEXT_NONE;
+            if (!fake_table_next(&rest, &entry.name, &entry.value)) entry.name = TEXT_NONE;
         } while (text_equal_string(entry.name, added)); /* of an earlier life: replaced */
     } while (text_is_present(entry.name));
     for (size_t i = 0; i < count; i++) {
@@ -247,6 +257,31 @@ void fake_properties_count_returns(struct text properties, int64_t returns, stru
     append_fields(&fields, out);
     free(entries);
     buffer_free(&number);
+    buffer_free(&headers);
+    buffer_free(&table);
+}
+
+void fake_properties_put_headers(struct text properties, const char *replaced, struct text entries,
+                                 struct buffer *out)
+{
+    struct fields fields;
+    struct buffer headers = {0}, table = {0};
+    struct text name, value;
+    if (!read_fields(properties, &fields)) {
+        buffer_append(out, properties);
+        return;
+    }
+    struct text rest = table_content(fields.values[FIELD_HEADERS]);
+    while (fake_table_next(&rest, &name, &value)) {
+        if (text_equal_string(name, replaced)) continue;
+        append_name(&headers, name);
+        buffer_append(&headers, value);
+    }
+    buffer_append(&headers, entries);
+    append_number(&table, headers.size, 4);
+    buffer_append(&table, (struct text){headers.data, headers.size});
+    fields.values[FIELD_HEADERS] = (struct text){table.data, table.size};
+    append_fields(&fields, out);
     buffer_free(&headers);
     buffer_free(&table);
 }
@@ -264,7 +299,7 @@ struct text fake_properties_header(struct text properties, const char *wanted)
     struct fields fields;
     if (!read_fields(properties, &fields)) return TEXT_NONE;
     struct text rest = table_content(fields.values[FIELD_HEADERS]), name, value;
-    while (next_entry(&rest, &name, &value))
+    while (fake_table_next(&rest, &name, &value))
         if (text_equal_string(name, wanted)) return value;
     return TEXT_NONE;
 }

@@ -43,7 +43,7 @@ static void add_deliver(struct script *script, int channel, struct text rest, st
     struct buffer payload = {0};
     wire_number(&payload, AMQP_BASIC_DELIVER_METHOD, 4);
     wire_number(&payload, 6, 1);
-    buffer_append_string(&payload, CONSUMER_TAG);
+    buffer_append_string(&payload, CONSUMER_NAME_FIRST);
     wire_number(&payload, tag, 8);
     wire_number(&payload, 0, 1); /* not redelivered */
     wire_number(&payload, 6, 1);
