@@ -88,6 +88,7 @@ enum parked_state { PARKED_PARKED = 0, PARKED_REPLAYED = 1, PARKED_DISCARDED = 2
 struct parked_mark {
     struct text message_id; /* absent: the oldest row in state parked without id, of this reason */
     struct text reason;     /* used without id only */
+    int64_t up_to;          /* parked_entry.sequence: rows behind it are left alone; 0: none is */
 };
 
 /* One run of reconcile, finished. */

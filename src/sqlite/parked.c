@@ -92,6 +92,7 @@ enum status sqlite_parked_mark(struct ledger *port, const struct parked_mark *ma
         if (status != STATUS_OK) break;
         statement_bind_text(statement, 1, readable ? marks[i].message_id : marks[i].reason);
         statement_bind_number(statement, 2, state);
+        statement_bind_number(statement, 3, marks[i].up_to == 0 ? INT64_MAX : marks[i].up_to);
         int code = statement_run(statement);
         if (code != SQLITE_OK) status = connection_fail_row(ledger, code, "marking a parked message", error);
     }

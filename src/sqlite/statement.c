@@ -54,11 +54,12 @@ static const char *const statement_table[STATEMENT_COUNT] = {
     [STATEMENT_PARKED_SINCE] = "SELECT sequence, message_id, reason, parked_at_us FROM parked"
                                " WHERE sequence > ?1 ORDER BY sequence LIMIT ?2",
     [STATEMENT_PARKED_MARK] =
-        "UPDATE parked INDEXED BY parked_waiting SET state = ?2 WHERE message_id = ?1 AND state = 0",
-    [STATEMENT_PARKED_MARK_ONE] =
-        "UPDATE parked SET state = ?2 WHERE sequence ="
-        " (SELECT sequence FROM parked INDEXED BY parked_without_id"
-        "  WHERE reason = ?1 AND state = 0 AND message_id IS NULL ORDER BY sequence LIMIT 1)",
+        "UPDATE parked INDEXED BY parked_waiting SET state = ?2 WHERE message_id = ?1 AND state = 0"
+        " AND sequence <= ?3",
+    [STATEMENT_PARKED_MARK_ONE] = "UPDATE parked SET state = ?2 WHERE sequence ="
+                                  " (SELECT sequence FROM parked INDEXED BY parked_without_id"
+                                  "  WHERE reason = ?1 AND state = 0 AND message_id IS NULL AND sequence <= "
+                                  "?3 ORDER BY sequence LIMIT 1)",
     [STATEMENT_ROWS_SCAN] = "SELECT sequence, budget_id, amount, deducted_at_us, state, refund FROM deduction"
                             " WHERE sequence > ?1 ORDER BY sequence LIMIT ?2",
     [STATEMENT_CREDITS_LIST] =

@@ -242,6 +242,7 @@ static void parked_mark_all(struct fake_ledger_store *store, const struct parked
     bool readable = text_is_present(mark->message_id);
     for (size_t i = 0; i < store->parked_count; i++) {
         struct fake_parked *parked = &store->parked[i];
+        if (mark->up_to != 0 && (int64_t)i >= mark->up_to) return;
         if (parked->state != PARKED_PARKED) continue;
         if (readable && id_is(parked->message_id, mark->message_id)) parked->state = state;
         if (readable || text_is_present(parked->message_id)) continue;
