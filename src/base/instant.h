@@ -3,6 +3,8 @@
 #ifndef BURSAR_BASE_INSTANT_H
 #define BURSAR_BASE_INSTANT_H
 
+#include "base/text.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -14,5 +16,9 @@ int64_t instant_monotonic_us(void);
 /* "2026-01-02T03:04:05.678901Z" with its NUL: 28 bytes. */
 #define INSTANT_TEXT_SIZE 28
 void instant_format(int64_t wall_us, char text[INSTANT_TEXT_SIZE]);
+
+/* RFC 3339: a date, T or a space, a time with or without a fraction, Z or an offset; digits beyond the
+ * microsecond are dropped. False: it is something else, and *wall_us is untouched. */
+bool instant_parse(struct text text, int64_t *wall_us);
 
 #endif
