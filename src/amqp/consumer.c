@@ -196,18 +196,6 @@ static enum status amqp_consumer_widen(struct consumer *base, size_t more, struc
     return begin(self, more, error);
 }
 
-static enum status amqp_consumer_give_back(struct consumer *base, struct error *error)
-{
-    struct broker_link *link = &self_of(base)->link;
-    /* Ended first: what goes back would else come again at once. */
-    enum status status = amqp_consumer_stop(base, error);
-    if (status != STATUS_OK) return status;
-    /* Closing would do as well, but newer brokers count that against the queue's delivery limit, and this
-     * they do not. A tag of 0 means all. */
-    int code = amqp_basic_nack(link->state, BROKER_CHANNEL, 0, 1, 1);
-    return code == AMQP_STATUS_OK ? STATUS_OK : broker_link_fail(link, code, "giving back", error);
-}
-
 static void amqp_consumer_origin(const struct consumer *base, struct text properties,
                                  struct letter_origin *origin)
 {
@@ -246,7 +234,6 @@ enum status amqp_consumer_open(const struct amqp_options *options, struct consum
         .acknowledge = amqp_consumer_acknowledge,
         .stop = amqp_consumer_stop,
         .widen = amqp_consumer_widen,
-        .give_back = amqp_consumer_give_back,
         .origin = amqp_consumer_origin,
         .descriptor = amqp_consumer_descriptor,
         .keep_alive = amqp_consumer_keep_alive,

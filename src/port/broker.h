@@ -53,7 +53,6 @@ struct consumer_ops {
     enum status (*acknowledge)(struct consumer *, uint64_t tag, bool multiple, struct error *);
     enum status (*stop)(struct consumer *, struct error *);
     enum status (*widen)(struct consumer *, size_t more, struct error *);
-    enum status (*give_back)(struct consumer *, struct error *);
     void (*origin)(const struct consumer *, struct text properties, struct letter_origin *);
     int (*descriptor)(const struct consumer *);
     enum status (*keep_alive)(struct consumer *, struct error *);
@@ -112,14 +111,6 @@ MUST_CHECK static inline enum status consumer_widen(struct consumer *consumer, s
     return consumer->ops->widen(consumer, more, error);
 }
 
-/* Gives everything unacknowledged back to its queue, at its front and in its order, and ends the consumer.
- * Its tags are void then; the connection is good for disconnecting only. Asynchronous: STATUS_OK means sent.
- */
-MUST_CHECK static inline enum status consumer_give_back(struct consumer *consumer, struct error *error)
-{
-    return consumer->ops->give_back(consumer, error);
-}
-
 /* Reads the headers in a delivery's properties; what is not there or cannot be read is left out. Needs no
  * connection. */
 static inline void consumer_origin(const struct consumer *consumer, struct text properties,
@@ -141,7 +132,8 @@ MUST_CHECK static inline enum status consumer_keep_alive(struct consumer *consum
     return consumer->ops->keep_alive(consumer, error);
 }
 
-/* Closes the connection in an orderly way, within a second or so. Not connected: nothing happens. */
+/* Closes the connection in an orderly way, within a second or so; what is unacknowledged goes back to the
+ * front of its queue, in its order. Not connected: nothing happens. */
 static inline void consumer_disconnect(struct consumer *consumer)
 {
     consumer->ops->disconnect(consumer);

@@ -75,15 +75,33 @@ static void test_what_is_given_back_keeps_its_order(void **state)
             expect_bodies(world, consumer, seen, count);
             seen += count;
         }
-        /* In the last round the connection is lost instead. */
-        if (round < 2) world_check(world, consumer_give_back(consumer, &world->error));
         if (round == 2) world_cut(world, consumer);
-        if (round < 2) consumer_disconnect(consumer);
         consumer_close(consumer);
         world_expect_depth(world, publisher, world->dead_letter_queue, COUNT);
     }
     free(publications);
     free(bodies);
+    publisher_close(publisher);
+}
+
+/* Given back while more is on its way, and more than that was never sent. */
+static void test_what_was_not_read_stays_behind(void **state)
+{
+    struct world *world = *state;
+    struct publisher *publisher = world_initialised_publisher(world);
+    world_fill(world, publisher, 500);
+    struct consumer *consumer = reader_of(world, world->queue, 50);
+    expect_bodies(world, consumer, 0, 50);
+    world_check(world, consumer_widen(consumer, 100, &world->error));
+    expect_bodies(world, consumer, 50, 7);
+    consumer_disconnect(consumer);
+    world_expect_depth(world, publisher, world->queue, 500);
+    world_check(world, consumer_connect(consumer, &world->error));
+    world_check(world, consumer_start(consumer, &world->error));
+    expect_bodies(world, consumer, 0, 50);
+    world_check(world, consumer_widen(consumer, 450, &world->error));
+    expect_bodies(world, consumer, 50, 450);
+    consumer_close(consumer);
     publisher_close(publisher);
 }
 
@@ -101,13 +119,12 @@ static void test_some_are_taken_and_the_others_keep_their_order(void **state)
     expect_bodies(world, consumer, 15, 20);
     for (uint64_t tag = 11; tag <= 35; tag += 2)
         world_check(world, consumer_acknowledge(consumer, tag, false, &world->error));
-    world_check(world, consumer_give_back(consumer, &world->error));
-    consumer_disconnect(consumer);
     consumer_close(consumer);
     world_expect_depth(world, publisher, world->queue, 22);
 
     consumer = reader_of(world, world->queue, 30);
     for (size_t i = 1; i < 34; i += 2) expect_bodies(world, consumer, i, 1);
+    expect_bodies(world, consumer, 35, 5);
     consumer_close(consumer);
     publisher_close(publisher);
 }
@@ -268,6 +285,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ON_BOTH(test_a_window_beside_what_is_held),
         ON_BOTH(test_what_is_given_back_keeps_its_order),
+        ON_BOTH(test_what_was_not_read_stays_behind),
         ON_BOTH(test_some_are_taken_and_the_others_keep_their_order),
         ON_BOTH(test_the_origin_of_what_a_worker_parked),
         ON_BOTH(test_the_origin_of_what_the_broker_gave_up),

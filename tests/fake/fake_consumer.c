@@ -148,17 +148,6 @@ static enum status fake_consumer_widen(struct consumer *base, size_t more, struc
     return STATUS_OK;
 }
 
-static enum status fake_consumer_give_back(struct consumer *base, struct error *error)
-{
-    struct fake_consumer *self = self_of(base);
-    if (self->connected && fake_broker_faults(self->broker, FAKE_BROKER_ACKNOWLEDGE))
-        fake_consumer_lose(self, "the connection was lost");
-    if (!self->connected) return lost(self, error);
-    fake_consumer_lose(self, "");
-    self->connected = true;
-    return STATUS_OK;
-}
-
 static void fake_consumer_origin(const struct consumer *base, struct text properties,
                                  struct letter_origin *origin)
 {
@@ -203,7 +192,6 @@ struct consumer *fake_consumer_open(struct fake_broker *broker, const char *queu
         .acknowledge = fake_consumer_acknowledge,
         .stop = fake_consumer_stop,
         .widen = fake_consumer_widen,
-        .give_back = fake_consumer_give_back,
         .origin = fake_consumer_origin,
         .descriptor = fake_consumer_descriptor,
         .keep_alive = fake_consumer_keep_alive,
