@@ -20,6 +20,7 @@ command_function command_run;
 command_function command_budget;
 command_function command_deduct;
 command_function command_reconcile;
+command_function command_dlq;
 command_function command_status;
 
 #endif

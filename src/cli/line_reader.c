@@ -11,7 +11,7 @@
 
 struct line_reader line_reader_begin(int descriptor)
 {
-    return (struct line_reader){.descriptor = descriptor};
+    return (struct line_reader){.descriptor = descriptor, .size_max = LINE_SIZE_MAX};
 }
 
 /* Reads once more, behind what is there. False: it failed. */
@@ -60,7 +60,7 @@ enum line_event line_reader_next(struct line_reader *reader, struct text *line)
         const char *end = newline(reader);
         size_t held = reader->end - reader->begin;
         size_t size = end == NULL ? held : (size_t)(end - reader->data) - reader->begin;
-        if (size > LINE_SIZE_MAX) {
+        if (size > reader->size_max) {
             reader->number++;
             return skip(reader);
         }

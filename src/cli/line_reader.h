@@ -9,11 +9,12 @@
 
 enum line_event {
     LINE_READ,     /* a line, without its newline */
-    LINE_TOO_LONG, /* a line of more than LINE_SIZE_MAX bytes; what there is of it is thrown away */
+    LINE_TOO_LONG, /* a line of more than size_max bytes; what there is of it is thrown away */
     LINE_END,      /* the input is at its end */
     LINE_FAILED,   /* reading failed; errno says why (EINTR: a signal) */
 };
 
+/* What a line may have where nothing else is said. */
 #define LINE_SIZE_MAX ((size_t)1 << 20)
 
 struct line_reader {
@@ -21,7 +22,8 @@ struct line_reader {
     char *data; /* owned */
     size_t begin, end, capacity;
     bool at_end;
-    int64_t number; /* of the last line, from 1 */
+    size_t size_max; /* of a line */
+    int64_t number;  /* of the last line, from 1 */
 };
 
 struct line_reader line_reader_begin(int descriptor);

@@ -21,6 +21,7 @@ static const struct {
     {"budget", command_budget, "create, top up, list, show, close, reopen and delete budgets"},
     {"deduct", command_deduct, "deduct from a budget and publish, as a producer does"},
     {"reconcile", command_reconcile, "compare Redis with the ledger while traffic runs, and mend"},
+    {"dlq", command_dlq, "look at parked messages, replay, discard, save and restore them"},
     {"status", command_status, "one look at queue, worker, ledger, Redis and budgets"},
 };
 
@@ -45,10 +46,9 @@ static void print_help(void)
          "Environment: BURSAR_AMQP_URL, BURSAR_REDIS_URL, BURSAR_LEDGER_URL, or the same with _FILE for a "
          "file that holds the URL.\n"
          "\n"
-         "Exit status: 0 well; 1 it found something (drift not mended, a deduction refused); 64 usage; 65 "
-         "bad input data; 69 a "
-         "service is unavailable;\n"
-         "70 internal error; 75 try again later; 78 configuration.");
+         "Exit status: 0 well; 1 it found something (drift not mended, a deduction refused, messages left in a "
+         "replay); 64 usage; 65 bad\n"
+         "input data; 69 a service is unavailable; 70 internal error; 75 try again later; 78 configuration.");
 }
 
 /* A descriptor that was closed by the caller would be given to the first file or socket that is opened, and

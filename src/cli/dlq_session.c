@@ -1,0 +1,182 @@
+#include "cli/dlq.h"
+
+#include "base/instant.h"
+#include "cli/output.h"
+#include "cli/report.h"
+#include "worker/system_clock.h"
+
+#include <inttypes.h>
+#include <poll.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static atomic_bool interrupted;
+
+static void on_signal(int number)
+{
+    (void)number;
+    atomic_store_explicit(&interrupted, true, memory_order_relaxed);
+}
+
+bool dlq_is_interrupted(void)
+{
+    return atomic_load_explicit(&interrupted, memory_order_relaxed);
+}
+
+/* Who answers for a change: the person behind sudo, where there is one. */
+static void name_actor(char *actor, size_t size)
+{
+    char host[128] = "?";
+    const char *user = getenv("SUDO_USER");
+    const struct passwd *entry = user == NULL ? getpwuid(getuid()) : NULL;
+    if (entry != NULL) user = entry->pw_name;
+    if (gethostname(host, sizeof host) != 0) snprintf(host, sizeof host, "?");
+    host[sizeof host - 1] = '\0';
+    if (user != NULL)
+        snprintf(actor, size, "%.120s@%s", user, host);
+    else
+        snprintf(actor, size, "%ld@%s", (long)getuid(), host);
+}
+
+static enum status open_broker(struct dlq *dlq)
+{
+    const struct config *config = &dlq->session.config;
+    struct error *error = &dlq->session.error;
+    struct amqp_options options = wiring_amqp_options(config, "bursar dlq", &interrupted);
+    options.consume_queue = config->amqp.dead_letter_queue;
+    options.prefetch = LETTER_WINDOW_FIRST;
+    options.declare = false; /* who looks changes nothing */
+    enum status status = amqp_consumer_open(&options, &dlq->consumer, error);
+    if (status == STATUS_OK) status = amqp_publisher_open(&options, &dlq->publisher, error);
+    return status == STATUS_OK ? STATUS_OK : error_wrap(error, status, "amqp.url");
+}
+
+enum exit_status dlq_open(struct dlq *dlq, const struct options *options, int services)
+{
+    *dlq = (struct dlq){0};
+    enum exit_status exit = session_open(&dlq->session, options, services);
+    if (exit != EXIT_STATUS_WELL) return exit;
+    enum status status = open_broker(dlq);
+    if (status != STATUS_OK) return report_exit(exit_status_of(status), "%s", dlq->session.error.text);
+    name_actor(dlq->actor, sizeof dlq->actor);
+    dlq->ports = (struct dead_letter_ports){
+        .consumer = dlq->consumer,
+        .publisher = dlq->publisher,
+        .ledger = dlq->session.ledger,
+        .stock = dlq->session.stock,
+        .clock = &system_clock,
+        .queue = text_of(dlq->session.config.amqp.dead_letter_queue),
+        .actor = text_of(dlq->actor),
+    };
+    /* The first one ends it in good order, which may take seconds; the second one at once. */
+    const struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    return EXIT_STATUS_WELL;
+}
+
+void dlq_close(struct dlq *dlq)
+{
+    consumer_close(dlq->consumer);
+    publisher_close(dlq->publisher);
+    session_close(&dlq->session);
+}
+
+enum exit_status dlq_lock(struct dlq *dlq, const char *command)
+{
+    struct error *error = &dlq->session.error;
+    enum status status = ledger_lock(dlq->session.ledger, LEDGER_LOCK_DEAD_LETTERS, error);
+    if (status == STATUS_OK) return EXIT_STATUS_WELL;
+    enum exit_status exit =
+        status == STATUS_REFUSED ? EXIT_STATUS_TRY_AGAIN : exit_status_of_ledger(status, error);
+    return report_exit(exit, "%s: %s", command, error->text);
+}
+
+void dlq_wait(const struct dlq *dlq, int64_t until_us)
+{
+    int64_t pause_us = until_us - instant_monotonic_us();
+    if (pause_us <= 0) return;
+    struct pollfd poller = {.fd = consumer_descriptor(dlq->consumer), .events = POLLIN};
+    (void)poll(&poller, 1, (int)((pause_us + 999) / 1000));
+}
+
+int dlq_look(struct dlq *dlq, const struct dlq_request *request, struct letter_walk *walk,
+             dlq_show_letter *show, void *context)
+{
+    struct progress progress = {0};
+    struct letter letter;
+    struct error *error = &dlq->session.error;
+    enum walk_event event = WALK_MORE;
+    letter_walk_begin(walk, &dlq->ports, &request->filter, request->limit);
+    while (event != WALK_END && event != WALK_FAILED && !dlq_is_interrupted()) {
+        event = letter_walk_step(walk, &letter, error);
+        if (event == WALK_WAIT) dlq_wait(dlq, walk->wait_until_us);
+        if (event == WALK_LETTER && show != NULL && !show(context, &letter)) break;
+        progress_show(&progress, walk->read, walk->total);
+    }
+    progress_clear(&progress);
+    for (enum step step = STEP_MORE; step != STEP_DONE;) {
+        step = letter_walk_close_step(walk);
+        if (step == STEP_WAIT) dlq_wait(dlq, walk->wait_until_us);
+    }
+    char command[32];
+    snprintf(command, sizeof command, "dlq %s", request->verb);
+    if (event == WALK_FAILED)
+        return report_exit(exit_status_of(walk->status), "%s: %s", command, error->text);
+    if (dlq_is_interrupted()) return report_exit(EXIT_STATUS_TRY_AGAIN, "%s: interrupted", command);
+    dlq_warn(dlq, command, walk);
+    return EXIT_STATUS_WELL;
+}
+
+/* RabbitMQ from 4.0 on drops what was given back 20 times, where no policy says otherwise. */
+#define RETURNS_TOLD 10
+
+void dlq_warn(const struct dlq *dlq, const char *command, const struct letter_walk *walk)
+{
+    const char *queue = dlq->session.config.amqp.dead_letter_queue;
+    if (walk->stage == WALK_CLOSED && walk->read < walk->total && walk->limit == 0)
+        report("%s: queue %s: %" PRId64 " of %" PRId64
+               " messages did not come: another consumer holds them, or they expired; run it again",
+               command, queue, walk->total - walk->read, walk->total);
+    else if (walk->others > 0)
+        report("%s: queue %s: %" PRId64 " other consumer(s) read it: what they hold is not seen here",
+               command, queue, walk->others);
+    if (walk->returns_max >= RETURNS_TOLD)
+        report("%s: queue %s: a message came back %" PRId64
+               " times; RabbitMQ 4 drops it after 20, unless a policy sets delivery-limit -1 for the queue",
+               command, queue, walk->returns_max);
+}
+
+#define PROGRESS_PAUSE_US (MICROSECONDS_PER_SECOND / 10)
+#define PROGRESS_WIDTH    30
+
+void progress_show(struct progress *progress, int64_t count, int64_t total)
+{
+    if (!output_shows_progress() || output_is_terminal()) return;
+    int64_t now_us = instant_monotonic_us();
+    if (progress->begun_us == 0) progress->begun_us = progress->shown_us = now_us;
+    if (now_us - progress->shown_us < PROGRESS_PAUSE_US) return;
+    progress->shown_us = now_us;
+    progress->visible = true;
+    double seconds = (double)(now_us - progress->begun_us) / (double)MICROSECONDS_PER_SECOND;
+    double rate = seconds > 0 ? (double)count / seconds : 0;
+    if (total <= 0) {
+        fprintf(stderr, "\r\033[K%" PRId64 "  %.0f/s", count, rate);
+        return;
+    }
+    char bar[PROGRESS_WIDTH + 1];
+    int64_t filled = count >= total ? PROGRESS_WIDTH : count * PROGRESS_WIDTH / total;
+    for (int i = 0; i < PROGRESS_WIDTH; i++) bar[i] = i < filled ? '=' : ' ';
+    bar[PROGRESS_WIDTH] = '\0';
+    fprintf(stderr, "\r\033[K[%s] %" PRId64 " of %" PRId64 "  %.0f/s", bar, count, total, rate);
+    if (rate > 0) fprintf(stderr, "  %.0f s left", (double)(total - count) / rate);
+}
+
+void progress_clear(struct progress *progress)
+{
+    if (progress->visible) fputs("\r\033[K", stderr);
+    progress->visible = false;
+}
