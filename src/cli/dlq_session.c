@@ -137,7 +137,7 @@ int dlq_look(struct dlq *dlq, const struct dlq_request *request, struct letter_w
 void dlq_warn(const struct dlq *dlq, const char *command, const struct letter_walk *walk)
 {
     const char *queue = dlq->session.config.amqp.dead_letter_queue;
-    if (walk->stage == WALK_CLOSED && walk->read < walk->total && walk->limit == 0)
+    if (walk->silent)
         report("%s: queue %s: %" PRId64 " of %" PRId64
                " messages did not come: another consumer holds them, or they expired; run it again",
                command, queue, walk->total - walk->read, walk->total);

@@ -28,7 +28,8 @@ void letter_read(const struct consumer *consumer, const struct delivery *deliver
 /* Decodes the body, once, as a worker would. What is made for it lies in `arena`. */
 void letter_decode(struct letter *letter, struct arena *arena);
 
-/* Copies what the letter borrows into `arena`, so that it outlives its delivery. Before letter_decode. */
+/* Copies what the letter borrows into `arena`, so that it outlives its delivery. It must be decoded again.
+ */
 void letter_keep(const struct consumer *consumer, struct letter *letter, struct arena *arena);
 
 /* The message ids that its replay would book, or try to: each item's of a batch message, the one of a single

@@ -125,7 +125,8 @@ static enum walk_event read_slice(struct letter_walk *walk, struct letter *lette
         enum status status = next_delivery(walk, &event, &delivery, error);
         if (status != STATUS_OK) return fail(walk, status);
         if (event == CONSUMER_IDLE) {
-            if (now_us(walk) >= walk->deadline_us) walk->stage = WALK_ENDED;
+            walk->silent = now_us(walk) >= walk->deadline_us;
+            if (walk->silent) walk->stage = WALK_ENDED;
             return wait_for(walk, HEARTBEAT_PAUSE_US);
         }
         enum walk_event taken = take(walk, &delivery, letter);

@@ -31,6 +31,7 @@ struct letter_walk {
     int64_t read;        /* of them */
     int64_t matched;     /* of them */
     int64_t held;        /* of the read ones, unacknowledged */
+    bool silent;         /* it ended because no more came, though there should be more */
     int64_t others;      /* consumers that were there before: they may hold some */
     int64_t returns_max; /* how often a letter came back to its queue, at most */
     size_t window, window_held;

@@ -27,8 +27,9 @@ def plant(world, letters):
         raw = body if isinstance(body, bytes) else (body if isinstance(body, str) else json.dumps(body)).encode()
         channel.basic_publish("bursar.dlx", "deduction", raw, pika.BasicProperties(
             content_type="application/json", delivery_mode=2, headers=headers, message_id=message_id[0] if message_id else None))
+    # What is only sent may be lost when its connection closes.
+    world.wait("the letters", lambda: channel.queue_declare(QUEUE, passive=True).method.message_count == before + len(letters))
     connection.close()
-    world.wait("the letters", lambda: world.ready(QUEUE) == before + len(letters))
 
 
 def give_up(world, bodies):

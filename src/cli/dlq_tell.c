@@ -1,0 +1,84 @@
+#include "cli/dlq_tell.h"
+
+#include "cli/output.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+void tell_begin(struct telling *telling, const char *verb, bool json, bool dry_run)
+{
+    *telling = (struct telling){.verb = verb, .json = json, .dry_run = dry_run};
+    if (json) fputs("{\"letters\": [", stdout);
+}
+
+static void tell_json(struct telling *telling, const struct letter *letter, enum letter_fate fate,
+                      const char *detail)
+{
+    json_t *line = json_pack("{s:o, s:o, s:s, s:o}", "message_id", output_json_text(letter->message_id),
+                             "reason", output_json_text(letter->reason), "fate", letter_fate_name(fate),
+                             "detail", output_json_text(text_of(detail)));
+    if (telling->letters > 0) fputs(", ", stdout);
+    json_dumpf(line, stdout, 0);
+    json_decref(line);
+}
+
+void tell_letter(void *context, const struct letter *letter, enum letter_fate fate, const char *detail)
+{
+    struct telling *telling = context;
+    telling->counts[fate]++;
+    if (fate == FATE_REPLAYED || (fate == FATE_DISCARDED && !telling->dry_run)) return;
+    if (telling->json) {
+        tell_json(telling, letter, fate, detail);
+    } else {
+        static const char *const headers[] = {"MESSAGE", "REASON", "FATE", "DETAIL"};
+        struct table table = table_begin(headers, sizeof headers / sizeof headers[0]);
+        struct arena *arena = &table.arena;
+        table_add(&table,
+                  (const char *[]){arena_copy(arena, letter->message_id).data,
+                                   arena_copy(arena, letter->reason).data, letter_fate_name(fate), detail});
+        struct buffer text = {0};
+        table_render(&table, false, false, &text); /* a row at a time: there may be a hundred thousand */
+        fwrite(text.data, 1, text.size, stdout);
+        buffer_free(&text);
+        table_free(&table);
+    }
+    telling->letters++;
+}
+
+static void end_json(const struct telling *telling, const struct telling_end *end)
+{
+    printf("], \"matched\": %" PRId64 ", \"done\": %" PRId64 ", \"left\": %" PRId64 ", \"dry_run\": %s",
+           end->matched, end->done, end->matched - end->done, telling->dry_run ? "true" : "false");
+    if (end->has_came_back) printf(", \"came_back\": %" PRId64, end->came_back);
+    if (end->has_refunds)
+        printf(", \"voided\": %" PRId64 ", \"refunded\": %" PRId64 ", \"refunds_due\": %" PRId64, end->voided,
+               end->refunded, end->refunds_due);
+    json_t *fates = json_object(), *why = output_json_text(text_of(end->why_stopped));
+    for (size_t fate = 0; fate < FATE_COUNT; fate++)
+        if (telling->counts[fate] > 0)
+            json_object_set_new(fates, letter_fate_name((enum letter_fate)fate),
+                                json_integer(telling->counts[fate]));
+    fputs(", \"fates\": ", stdout);
+    json_dumpf(fates, stdout, 0);
+    fputs(", \"stopped\": ", stdout);
+    json_dumpf(why, stdout, JSON_ENCODE_ANY);
+    fputs("}\n", stdout);
+    json_decref(fates);
+    json_decref(why);
+}
+
+void tell_end(struct telling *telling, const struct telling_end *end)
+{
+    if (telling->json) {
+        end_json(telling, end);
+        return;
+    }
+    static const char *const headers[] = {"MATCHED", "DONE", "LEFT", "DRY RUN"};
+    struct table table = table_begin(headers, sizeof headers / sizeof headers[0]);
+    table_add(&table, (const char *[]){output_number(&table.arena, end->matched),
+                                       output_number(&table.arena, end->done),
+                                       output_number(&table.arena, end->matched - end->done),
+                                       telling->dry_run ? "yes" : "no"});
+    table_print(&table);
+    table_free(&table);
+}

@@ -1,0 +1,285 @@
+"""`bursar dlq replay` on real servers: back to where each came from, booked once, never what was given back."""
+import json
+import random
+import signal
+import subprocess
+import time
+
+import pytest
+from letters import QUEUE, body_of, give_up, listed, parked_headers, plant, shown
+
+
+def deducted(world, message_id, amount=1, budget="camp", **more):
+    status, _, token = world.deduct(budget, message_id, amount)
+    assert status == 1
+    return body_of(message_id, amount, budget, deducted_at=int(token), **more)
+
+
+def replay(world, *words, status=0):
+    return world.json("dlq", "replay", *words, status=status)
+
+
+def counts(answer):
+    return answer["matched"], answer["done"], answer["left"], answer["dry_run"]
+
+
+def states(world):
+    return {row["message_id"]: row["state"] for row in world.rows("SELECT message_id, state FROM v_deduction")}
+
+
+def parked_rows(world):
+    return [(row["message_id"], row["reason"], row["state"]) for row in world.rows("SELECT * FROM v_parked")]
+
+
+def journal(world, kind):
+    return [dict(row) for row in world.rows("SELECT * FROM intervention WHERE kind = ? ORDER BY sequence", kind)]
+
+
+def test_what_was_parked_goes_back_and_is_booked(world):
+    worker = world.worker()
+    world.run("budget", "create", "late", "--total", "1")
+    bad = deducted(world, "m1", 3)
+    world.publish(dict(bad, amount="three"), "m1", headers={"mine": "kept"})
+    world.wait("it to be parked", lambda: world.ready(QUEUE) == 1)
+    assert parked_rows(world) == [("m1", "invalid-amount", "parked")]
+    assert counts(replay(world)) == (1, 1, 0, False)
+    world.wait("it to come back", lambda: len(parked_rows(world)) == 2)
+    assert parked_rows(world) == [("m1", "invalid-amount", "replayed"), ("m1", "invalid-amount", "parked")]
+    letter, = shown(world)
+    assert (letter["replays"], letter["headers"]["mine"], letter["message_id"]) == (1, "kept", "m1")
+    entry, = journal(world, 3)
+    assert (entry["message_id"], entry["state"]) == ("m1", 1) and "@" in entry["actor"]
+    assert worker.terminate() == 0
+
+
+def test_to_where_it_came_from(world):
+    channel = world.channel()
+    channel.exchange_declare("elsewhere", "direct", durable=True)
+    channel.queue_declare("other", durable=True)
+    channel.queue_bind("other", "elsewhere", "key")
+    give_up_headers = {"x-death": [{"reason": "expired", "queue": "x", "count": 1, "exchange": "elsewhere", "routing-keys": ["key"]}]}
+    plant(world, [(body_of("ours"), parked_headers("unprocessable")), (body_of("theirs"), parked_headers("malformed", exchange="elsewhere", key="key")),
+                  (body_of("broker"), give_up_headers), (body_of("nobody"), None),
+                  (body_of("astray"), parked_headers("malformed", exchange="elsewhere", key="nowhere")),
+                  (body_of("long"), parked_headers("malformed", exchange="e" * 300))])
+    answer = replay(world, status=1)
+    assert counts(answer) == (6, 3, 3, False)
+    fates = {letter["message_id"]: letter["fate"] for letter in answer["letters"]}
+    assert fates == {"nobody": "no-route", "astray": "unroutable", "long": "no-route"}
+    assert world.ready() == 1
+    got = [json.loads(channel.basic_get("other", auto_ack=True)[2])["message_id"] for _ in range(2)]
+    assert got == ["theirs", "broker"]
+    assert [letter["message_id"] for letter in shown(world)] == ["nobody", "astray", "long"]
+    assert [entry["state"] for entry in journal(world, 3)] == [1, 1, 1, 2]
+    assert counts(replay(world, "--to", "bursar:deduction")) == (3, 3, 0, False)
+    assert world.ready() == 4 and world.ready(QUEUE) == 0
+    channel.connection.close()
+
+
+def test_what_the_broker_gave_up_is_booked(world):
+    world.settings["amqp.delivery_limit"] = 1
+    world.write_config()
+    world.channel().queue_delete("bursar.deductions")
+    world.run("init")
+    give_up(world, [deducted(world, "m1"), [deducted(world, "b1"), deducted(world, "b2", "0" and 2)]])
+    assert counts(replay(world)) == (2, 2, 0, False)
+    worker = world.worker()
+    world.wait_settled(3)
+    world.wait_quiet()
+    assert states(world) == {"m1": "settled", "b1": "settled", "b2": "settled"}
+    assert world.left("camp") == 996 and not world.pending("camp")
+    assert [entry["message_id"] for entry in journal(world, 3)] == ["m1", "b1", "b2"]
+    assert worker.terminate() == 0
+
+
+def test_a_dry_run_says_what_would_become_of_each_and_changes_nothing(world):
+    worker = world.worker()
+    for message in (deducted(world, "booked"), deducted(world, "rejected", budget="camp")):
+        if message["message_id"] == "rejected":
+            world.run("budget", "close", "camp")
+            message.pop("deducted_at")
+        world.publish(message)
+    world.wait_settled(2)
+    world.run("budget", "reopen", "camp")
+    assert states(world) == {"booked": "settled", "rejected": "rejected"}
+    assert worker.terminate() == 0
+    wanted = {"new": "would-settle", "booked": "duplicate", "rejected": "was-refunded", "other": "conflict", "bad": "still-unreadable",
+              "nowhere": "would-be-rejected", "much": "would-be-rejected", "often": "too-often", "lost": "no-route"}
+    head = parked_headers("unprocessable")
+    plant(world, [(body_of("new"), head), (body_of("booked"), head), (body_of("rejected"), head), (body_of("bad", "x"), head),
+                  (body_of("nowhere", budget="nobody"), head), (body_of("much", 1000), head), (body_of("often"), parked_headers("malformed", replays=3)),
+                  (body_of("lost"), None), (dict(body_of("booked", 7)), head), ([body_of("new"), body_of("booked")], head)])
+    before = (world.rows("SELECT * FROM v_deduction"), parked_rows(world), journal(world, 3), world.redis.dump("budget:{camp}"))
+    answer = replay(world, "--dry-run")
+    assert counts(answer) == (10, 0, 10, True)
+    fates = [(letter["message_id"], letter["fate"]) for letter in answer["letters"]]
+    assert (None, "duplicate") in fates and ("booked", "conflict") in fates
+    assert {key: fate for key, fate in fates if key is not None and (key, fate) != ("booked", "conflict")} == {
+        key: fate for key, fate in wanted.items() if key != "other"}
+    assert (world.rows("SELECT * FROM v_deduction"), parked_rows(world), journal(world, 3), world.redis.dump("budget:{camp}")) == before
+    assert world.ready() == 0 and world.ready(QUEUE) == 10
+    lines = world.run("dlq", "replay", "--dry-run").splitlines()
+    assert lines[0].split("\t")[:3] == ["new", "unprocessable", "would-settle"] and lines[-1] == "10\t0\t10\tyes"
+
+
+def test_what_was_refunded_stays_refunded(world):
+    worker = world.worker()
+    message = deducted(world, "m1", 5)
+    world.run("budget", "delete", "camp")
+    world.publish(message)
+    world.wait_settled(1)
+    world.wait_quiet()
+    assert world.rows("SELECT state, refund FROM v_deduction") == [{"state": "rejected", "refund": "done"}] and world.left("camp") == 1000
+    plant(world, [(message, parked_headers("unprocessable"))] * 3)
+    assert counts(replay(world)) == (3, 3, 0, False)
+    world.wait_quiet()
+    assert states(world) == {"m1": "rejected"} and world.left("camp") == 1000 and world.ready(QUEUE) == 0
+    assert worker.terminate() == 0
+
+
+def test_the_set_is_frozen_at_the_start(world):
+    worker = world.worker()
+    plant(world, [(body_of(f"m{i}", "x"), parked_headers("invalid-amount")) for i in range(60)])
+    answer = replay(world, "--rate", "40", "--max-failures", "100")
+    assert counts(answer) == (60, 60, 0, False) and answer["came_back"] > 0
+    world.wait("all to come back", lambda: world.ready(QUEUE) == 60)
+    assert {letter["replays"] for letter in shown(world)} == {1}
+    assert worker.terminate() == 0
+
+
+def test_it_stops_by_itself_when_too_much_comes_back(world):
+    worker = world.worker()
+    plant(world, [(body_of(f"m{i}", "x"), parked_headers("invalid-amount")) for i in range(600)])
+    answer = replay(world, "--rate", "200", "--max-failures", "10", status=1)
+    assert 0 < answer["done"] < 600 and "came back" in answer["stopped"] and answer["came_back"] >= 20
+    world.wait("all to come back", lambda: world.ready(QUEUE) == 600)
+    assert worker.terminate() == 0
+
+
+def test_the_rate_is_kept(world):
+    plant(world, [(body_of(f"m{i}"), parked_headers("unprocessable")) for i in range(100)])
+    before = time.monotonic()
+    assert counts(replay(world, "--rate", "50"))[:3] == (100, 100, 0)
+    assert 1.4 < time.monotonic() - before < 8
+
+
+def test_a_canary_that_lives_lets_the_others_follow(world):
+    worker = world.worker()
+    plant(world, [(body_of(f"m{i}"), parked_headers("unprocessable")) for i in range(200)])
+    assert counts(replay(world, "--canary", "5")) == (200, 200, 0, False)
+    world.wait_settled(200)
+    assert worker.terminate() == 0
+
+
+@pytest.mark.parametrize("case", ["parked", "rejected", "unheard"])
+def test_a_canary_that_dies_keeps_the_others(world, case):
+    worker = world.worker() if case != "unheard" else None
+    canary = {"parked": ("no json", "was parked again: malformed"), "rejected": (body_of("m", budget="nobody"), "unknown-budget"),
+              "unheard": (body_of("m"), "is a worker running")}[case]
+    plant(world, [(canary[0], parked_headers("unprocessable"))] + [(body_of(f"m{i}"), parked_headers("unprocessable")) for i in range(50)])
+    answer = replay(world, "--canary", "1", "--canary-wait", "20" if worker else "2", status=1)
+    assert counts(answer) == (51, 1, 50, False) and canary[1] in answer["stopped"]
+    if worker:
+        assert worker.terminate() == 0
+    assert [letter["message_id"] for letter in shown(world, "--reason", "unprocessable")] == [f"m{i}" for i in range(50)]
+
+
+def test_an_edit_mends_a_field_and_nothing_else(world):
+    message = deducted(world, "m1", 3, user_id="u")
+    body = json.dumps(message).replace('"amount": 3', '"amount" :  "3 pieces"')
+    no_budget = '{"message_id": "m2", "amount": 2}'
+    plant(world, [(body, parked_headers("invalid-amount")), (no_budget, parked_headers("invalid-budget-id")),
+                  (body_of("fine"), parked_headers("id-conflict")), ([body_of("b1", "x")], parked_headers("delivery_limit")),
+                  ("no json", parked_headers("malformed")), (body_of("m3", "x", budget="?"), parked_headers("invalid-budget-id"))])
+    assert replay(world, "--id", "m1", "--edit", "amount=4", status=1)["letters"][0]["detail"] == "Redis deducted 3 for this id, not 4"
+    dry = replay(world, "--edit", "amount=3", "--dry-run")
+    assert {letter["message_id"]: letter["fate"] for letter in dry["letters"] if letter["message_id"]} == {
+        "m1": "would-settle", "m2": "not-edited", "fine": "not-edited", "m3": "not-edited"}
+    assert counts(replay(world, "--edit", "amount=3", status=1)) == (6, 1, 5, False)
+    assert counts(replay(world, "--edit", "amount=3", "--edit", "budget_id=camp", status=1)) == (5, 2, 3, False)
+    channel = world.channel()
+    bodies = [channel.basic_get("bursar.deductions")[2].decode() for _ in range(3)]
+    channel.connection.close()
+    assert bodies == [body.replace('"3 pieces"', "3"), '{"budget_id":"camp", "message_id": "m2", "amount": 2}'.replace(":\"camp\", ", ":\"camp\","),
+                      body_of_text("m3")]
+    edits = [(entry["message_id"], entry["subject"], entry["value_before"], entry["value_after"]) for entry in journal(world, 4)]
+    assert edits == [("m1", "amount", '"3 pieces"', "3"), ("m2", "budget_id", None, '"camp"'), ("m3", "budget_id", '"?"', '"camp"'),
+                     ("m3", "amount", '"x"', "3")]
+    worker = world.worker()
+    world.wait_settled(3)
+    world.wait_quiet()
+    assert states(world) == {"m1": "settled", "m2": "settled", "m3": "settled"} and not world.pending("camp")
+    assert worker.terminate() == 0
+
+
+def body_of_text(message_id):
+    return json.dumps(body_of(message_id, 3))
+
+
+def test_one_at_a_time(world):
+    plant(world, [(body_of(f"m{i}"), parked_headers("unprocessable")) for i in range(20)])
+    process = subprocess.Popen([world.bursar, "dlq", "replay", "-c", world.config, "--rate", "4"], stdout=subprocess.DEVNULL)
+    world.wait("it to begin", lambda: world.ready() > 0)
+    done = world.run_all("dlq", "replay")
+    assert done.returncode == 75 and str(process.pid) in done.stderr, done
+    assert world.run_all("dlq", "discard", "--yes").returncode == 75
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 75
+    assert 0 < world.ready() < 20 and world.ready() + world.ready(QUEUE) == 20
+
+
+def test_services_that_are_away(world):
+    plant(world, [(body_of("m1"), parked_headers("unprocessable"))])
+    assert world.run_all("dlq", "replay", "--set", "ledger.url=sqlite:/nowhere/at/all").returncode in (69, 78)
+    assert world.run_all("dlq", "replay", "--set", "amqp.url=amqp://127.0.0.1:1/").returncode == 69
+    assert world.run_all("dlq", "list", "--set", "amqp.url=amqp://127.0.0.1:1/").returncode == 69
+    assert world.run_all("dlq", "replay", "--set", "redis.url=redis://127.0.0.1:1/0").returncode == 0  # not needed
+
+
+FAILPOINTS = ["replay-journaled", "publish-sent", "publish-confirmed", "replay-confirmed", "replay-recorded", "replay-acknowledged"]
+
+
+@pytest.mark.parametrize("failpoint", FAILPOINTS)
+def test_killed_between_two_steps_and_run_again(world, failpoint):
+    messages = [deducted(world, f"m{i}") for i in range(100)]
+    plant(world, [(message, parked_headers("unprocessable")) for message in messages])
+    for nth in (1, 2):
+        done = world.run_all("dlq", "replay", "--rate", "100", environment={"BURSAR_FAILPOINT": f"{failpoint}:{nth}"})
+        assert done.returncode == -9, done
+    check_after_kills(world, 100)
+
+
+def test_killed_in_the_middle_of_2000_and_run_again(world):
+    messages = [deducted(world, f"m{i}") for i in range(999)] + [body_of(f"m{i}", amount=0) for i in range(999, 2000)]
+    random.Random(7).shuffle(messages)
+    plant(world, [(message, parked_headers("unprocessable")) for message in messages])
+    worker = world.worker()
+    for _ in range(4):
+        process = subprocess.Popen([world.bursar, "dlq", "replay", "-c", world.config, "--rate", "1500", "--max-failures", "100"],
+                                   stdout=subprocess.DEVNULL)
+        time.sleep(random.Random(process.pid).uniform(0.1, 0.5))
+        process.kill()
+        process.wait(20)
+    world.wait("the broker to notice", lambda: world.ready(QUEUE) > 0)
+    counts(replay(world, "--max-failures", "100", "--max-replays", "100"))
+    world.wait("all to be booked", lambda: world.value("SELECT count(*) FROM v_deduction") == 999)
+    world.wait_quiet()
+    world.wait("the unreadable ones to come back",
+               lambda: {letter["message_id"] for letter in shown(world)} == {f"m{i}" for i in range(999, 2000)})
+    assert world.left("camp") == 1 and world.value("SELECT settled FROM v_budget") == 999 and not world.pending("camp")
+    assert worker.terminate() == 0
+
+
+def check_after_kills(world, count):
+    """A last run, and a worker: all booked once, nothing left anywhere."""
+    world.wait("the broker to notice", lambda: world.run_all("dlq", "list").returncode == 0)
+    answer = replay(world, "--max-replays", "9")
+    assert answer["left"] == 0
+    assert world.ready(QUEUE) == 0 and world.ready() >= count
+    worker = world.worker()
+    world.wait_settled(count)
+    world.wait_quiet()
+    assert set(states(world).values()) == {"settled"} and len(states(world)) == count
+    assert world.left("camp") == 1000 - count and world.value("SELECT settled FROM v_budget") == count
+    assert worker.terminate() == 0
+    assert world.ready(QUEUE) == 0
