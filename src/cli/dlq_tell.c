@@ -26,7 +26,7 @@ void tell_letter(void *context, const struct letter *letter, enum letter_fate fa
 {
     struct telling *telling = context;
     telling->counts[fate]++;
-    if (fate == FATE_REPLAYED || (fate == FATE_DISCARDED && !telling->dry_run)) return;
+    if (fate == FATE_REPLAYED || fate == FATE_DISCARDED) return;
     if (telling->json) {
         tell_json(telling, letter, fate, detail);
     } else {

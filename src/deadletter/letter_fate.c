@@ -14,6 +14,7 @@ const char *letter_fate_name(enum letter_fate fate)
         [FATE_REFUNDED] = "was-refunded",
         [FATE_CONFLICT] = "conflict",
         [FATE_UNREADABLE] = "still-unreadable",
+        [FATE_WOULD_DISCARD] = "would-discard",
         [FATE_REPLAYED] = "replayed",
         [FATE_DISCARDED] = "discarded",
         [FATE_NO_ROUTE] = "no-route",

@@ -12,6 +12,7 @@ enum letter_fate {
     FATE_REFUNDED,     /* its id was given back before: it is never booked */
     FATE_CONFLICT,     /* the ledger knows the id with another amount or budget: parked again */
     FATE_UNREADABLE,   /* parked again */
+    FATE_WOULD_DISCARD,
     /* What was done. */
     FATE_REPLAYED,
     FATE_DISCARDED,

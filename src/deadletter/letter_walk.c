@@ -57,7 +57,8 @@ static enum walk_event open_queue(struct letter_walk *walk, struct error *error)
     if (status != STATUS_OK) return fail(walk, status);
     if (walk->deadline_us == 0) walk->deadline_us = now_us(walk) + OTHERS_PATIENCE_US;
     if (walk->others > 0 && now_us(walk) < walk->deadline_us) return wait_for(walk, OTHERS_PAUSE_US);
-    if (walk->total_max != 0 && walk->total > walk->total_max) walk->total = walk->total_max;
+    if (walk->total_max > 0 && walk->total > walk->total_max) walk->total = walk->total_max;
+    if (walk->total_max < 0) walk->total = 0;
     walk->stage = WALK_ENDED;
     if (walk->total == 0) return WALK_MORE;
     status = consumer_connect(ports->consumer, error);

@@ -24,7 +24,7 @@ struct letter_walk {
     const struct dead_letter_ports *ports; /* borrowed */
     struct letter_filter filter;           /* its texts are borrowed */
     int64_t limit;                         /* matching letters; 0: no limit */
-    int64_t total_max;                     /* looks at so many at most; 0: at all */
+    int64_t total_max;                     /* looks at so many at most; 0: at all; negative: at none */
     enum { WALK_OPENING, WALK_READING, WALK_ENDED, WALK_RETURNING, WALK_CLOSED } stage;
     enum status status;  /* of a failure */
     int64_t total;       /* letters at the start */

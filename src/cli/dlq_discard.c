@@ -1,0 +1,93 @@
+/* `bursar dlq discard`. */
+#include "cli/dlq.h"
+
+#include "base/memory.h"
+#include "cli/dlq_tell.h"
+#include "cli/output.h"
+#include "cli/report.h"
+#include "deadletter/discard.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* Looks first, so that the question names a number, and what is parked while somebody thinks is not touched.
+ */
+static int ask(struct dlq *dlq, const struct dlq_request *request, int64_t *total)
+{
+    struct letter_walk walk;
+    if (isatty(STDIN_FILENO) != 1 || isatty(STDERR_FILENO) != 1)
+        return report_exit(EXIT_STATUS_USAGE,
+                           "dlq discard: throws messages away for good; look with --dry-run, then say --yes");
+    int exit = dlq_look(dlq, request, &walk, NULL, NULL);
+    *total = walk.total > 0 ? walk.total : -1;
+    int64_t matched = walk.matched;
+    letter_walk_free(&walk);
+    if (exit != EXIT_STATUS_WELL || matched == 0) return exit;
+    char answer[16];
+    fprintf(stderr, "%" PRId64 " messages of queue %s are thrown away for good. Go on? [y/N] ", matched,
+            dlq->session.config.amqp.dead_letter_queue);
+    bool yes = fgets(answer, sizeof answer, stdin) != NULL && (answer[0] == 'y' || answer[0] == 'Y');
+    return yes ? EXIT_STATUS_WELL : report_exit(EXIT_STATUS_FOUND, "dlq discard: nothing was discarded");
+}
+
+static int exit_of(const struct dlq_request *request, const struct discard *discard)
+{
+    if (discard->status != STATUS_OK) {
+        bool begun = discard->done > 0 || discard->voided > 0 || discard->status == STATUS_UNKNOWN;
+        enum exit_status exit =
+            begun ? EXIT_STATUS_TRY_AGAIN : exit_status_of_ledger(discard->status, &discard->error);
+        return report_exit(exit, "dlq discard: %s%s", discard->error.text,
+                           begun ? "; run it again: nothing is given back twice" : "");
+    }
+    if (dlq_is_interrupted())
+        return report_exit(EXIT_STATUS_TRY_AGAIN, "dlq discard: interrupted; run it again for the rest");
+    if (discard->refunds_due > 0)
+        report("dlq discard: %" PRId64
+               " refunds were not taken by Redis: %s; the ledger owes them, and a worker goes on trying",
+               discard->refunds_due, discard->error.text);
+    return !request->dry_run && discard->walk.matched > discard->done ? EXIT_STATUS_FOUND : EXIT_STATUS_WELL;
+}
+
+static void run(struct dlq *dlq, struct discard *discard)
+{
+    struct progress progress = {0};
+    for (enum step step = STEP_MORE; step == STEP_MORE || step == STEP_WAIT;) {
+        if (dlq_is_interrupted()) discard_stop(discard);
+        step = discard_step(discard);
+        if (step == STEP_WAIT) dlq_wait(dlq, discard->wait_until_us);
+        progress_show(&progress, discard->walk.read, discard->walk.total);
+    }
+    progress_clear(&progress);
+}
+
+int dlq_discard(struct dlq *dlq, const struct dlq_request *request)
+{
+    int64_t total = 0;
+    int exit = request->dry_run || request->yes ? EXIT_STATUS_WELL : ask(dlq, request, &total);
+    if (exit != EXIT_STATUS_WELL) return exit;
+    struct telling telling;
+    struct discard *discard = memory_alloc_zero(1, sizeof *discard);
+    tell_begin(&telling, request->verb, request->json, request->dry_run);
+    const struct discard_options options = {.filter = request->filter,
+                                            .limit = request->limit,
+                                            .total_max = total,
+                                            .dry_run = request->dry_run,
+                                            .told = tell_letter,
+                                            .context = &telling};
+    discard_begin(discard, &dlq->ports, &options);
+    run(dlq, discard);
+    const struct telling_end end = {.matched = discard->walk.matched,
+                                    .done = discard->done,
+                                    .has_refunds = true,
+                                    .voided = discard->voided,
+                                    .refunded = discard->refunded,
+                                    .refunds_due = discard->refunds_due};
+    tell_end(&telling, &end);
+    dlq_warn(dlq, "dlq discard", &discard->walk);
+    exit = exit_of(request, discard);
+    discard_free(discard);
+    free(discard);
+    return exit;
+}

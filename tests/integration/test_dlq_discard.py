@@ -1,0 +1,203 @@
+"""`bursar dlq discard` on real servers: gone for good, never booked later, and the stock is what it should be."""
+import os
+import pty
+import subprocess
+import time
+
+import pytest
+from letters import QUEUE, body_of, listed, parked_headers, plant, shown
+from test_dlq_replay import counts, deducted, journal, parked_rows, replay
+
+
+def discard(world, *words, status=0):
+    return world.json("dlq", "discard", "--yes", *words, status=status)
+
+
+def row(world, message_id):
+    found = world.rows("SELECT budget_id, amount, deducted_at_us, state, reason, refund FROM v_deduction WHERE message_id = ?", message_id)
+    return tuple(found[0].values()) if found else None
+
+
+def query(world, message_id, budget="camp"):
+    return world.script("query")(keys=world.keys(budget), args=[message_id])[0]
+
+
+def test_a_pending_deduction_is_voided_and_given_back(world):
+    message = deducted(world, "m1", 5)
+    assert world.left("camp") == 995
+    plant(world, [(dict(message, amount="five"), parked_headers("invalid-amount"))])
+    dry = world.json("dlq", "discard", "--dry-run")
+    assert counts(dry) == (1, 0, 1, True) and dry["letters"][0]["fate"] == "would-discard"
+    assert dry["letters"][0]["detail"] == "1 voided, 5 given back"
+    assert row(world, "m1") is None and world.left("camp") == 995 and world.ready(QUEUE) == 1
+    answer = discard(world)
+    assert counts(answer) == (1, 1, 0, False) and (answer["voided"], answer["refunded"], answer["refunds_due"]) == (1, 5, 0)
+    assert row(world, "m1") == ("camp", 5, message["deducted_at"], "voided", "discarded", "done")
+    assert world.left("camp") == 1000 and not world.pending("camp") and query(world, "m1") == "voided"
+    assert world.ready(QUEUE) == 0
+    # Another copy is never booked.
+    worker = world.worker()
+    world.publish(message)
+    world.wait_quiet()
+    assert row(world, "m1")[3] == "voided" and world.left("camp") == 1000
+    assert worker.terminate() == 0
+    assert [entry["message_id"] for entry in journal(world, 5)] == ["m1"]
+
+
+def test_what_was_parked_is_marked(world):
+    worker = world.worker()
+    world.publish("no json")
+    world.publish("none either")
+    world.publish(body_of("m1", 0))
+    world.wait("them to be parked", lambda: world.ready(QUEUE) == 3)
+    assert counts(discard(world, "--reason", "malformed", "--limit", "1")) == (1, 1, 0, False)
+    assert sorted(parked_rows(world), key=str) == [("m1", "invalid-amount", "parked"), (None, "malformed", "discarded"), (None, "malformed", "parked")]
+    assert counts(discard(world)) == (2, 2, 0, False)
+    assert {state for _, _, state in parked_rows(world)} == {"discarded"}
+    assert worker.terminate() == 0
+
+
+def test_what_keeps_no_pending_entry(world):
+    world.redis.decrby("budget:{camp}", 7)  # as an older producer deducts
+    plant(world, [(body_of("m1", 7), parked_headers("unprocessable"))])
+    assert discard(world)["refunded"] == 7
+    assert row(world, "m1") == ("camp", 7, None, "voided", "discarded", "done") and world.left("camp") == 1000
+
+
+def test_what_is_not_known_is_not_given_back(world):
+    finished = deducted(world, "old", 4)
+    world.script("release")(keys=world.keys("camp"), args=[600, "old", finished["deducted_at"], "rejected"])
+    plant(world, [(finished, parked_headers("unprocessable")), (body_of("odd", "x"), parked_headers("invalid-amount")),
+                  (body_of("gone", 3, deducted_at=1732263296123456), parked_headers("unprocessable")),
+                  ({"message_id": "bare", "amount": 2}, parked_headers("invalid-budget-id")),
+                  (b'{"message_id": "cut", "budget_id": "camp", "amount": 3', parked_headers("malformed"), "cut"), ("no json", None)])
+    answer = discard(world)
+    assert counts(answer) == (6, 6, 0, False) and (answer["voided"], answer["refunded"]) == (5, 0)
+    assert row(world, "old") == ("camp", 4, finished["deducted_at"], "voided", "discarded", "done")
+    assert row(world, "odd") == ("camp", 1, None, "voided", "discarded", "done")
+    assert row(world, "gone")[3:] == ("voided", "discarded", "done")
+    assert row(world, "bare") == ("-", 2, None, "voided", "discarded", "done")
+    assert row(world, "cut") == ("camp", 1, None, "voided", "discarded", "done")
+    assert world.left("camp") == 1000
+    assert len(journal(world, 5)) == 6  # the one without id too
+
+
+def test_what_is_booked_stays_booked(world):
+    worker = world.worker()
+    message = deducted(world, "m1", 5)
+    world.publish(message)
+    world.wait_quiet()
+    assert worker.terminate() == 0
+    plant(world, [(message, parked_headers("unprocessable"))])
+    assert discard(world)["voided"] == 0
+    assert row(world, "m1")[3] == "settled" and world.left("camp") == 995 and world.ready(QUEUE) == 0
+
+
+@pytest.mark.parametrize("case", ["amount", "budget", "booked-pending", "not-its-own"])
+def test_a_conflict_gives_back_only_what_the_row_does_not_own(world, case):
+    world.run("budget", "create", "other", "--total", "1000")
+    worker = world.worker()
+    first = deducted(world, "m1", 5)
+    world.publish(first)
+    world.wait_quiet()
+    assert worker.terminate() == 0
+    for key in world.keys("camp")[2:4]:
+        world.redis.delete(key)  # forgotten after the done window
+    if case == "amount":
+        second = deducted(world, "m1", 9)
+    elif case == "budget":
+        second = deducted(world, "m1", 9, budget="other")
+    elif case == "booked-pending":
+        deducted(world, "m1", 5)  # a second one like the first: a worker's to give back
+        second = body_of("m1", 9)
+    else:
+        deducted(world, "m1", 9)  # of a third message, whose token this one does not have
+        second = body_of("m1", 9, deducted_at=4711)
+    plant(world, [(second, parked_headers("id-conflict"))])
+    answer = discard(world)
+    assert counts(answer) == (1, 1, 0, False) and answer["voided"] == 0
+    assert row(world, "m1")[:4] == ("camp", 5, first["deducted_at"], "settled")
+    if case == "amount":
+        assert answer["refunded"] == 9 and world.left("camp") == 995 and query(world, "m1") == "settled"
+    elif case == "budget":
+        assert answer["refunded"] == 9 and world.left("other") == 1000 and query(world, "m1", "other") == "voided"
+    else:
+        assert answer["refunded"] == 0 and "m1" in world.pending("camp")
+
+
+def test_a_batch_message_is_discarded_item_by_item(world):
+    good, odd = deducted(world, "b1", 2), deducted(world, "b2", 3)
+    plant(world, [([good, dict(odd, amount="x"), body_of("b3", 4), 7], parked_headers("delivery_limit"))])
+    world.redis.decrby("budget:{camp}", 4)
+    answer = discard(world)
+    assert (answer["done"], answer["voided"], answer["refunded"]) == (1, 3, 9)
+    assert [row(world, key)[1] for key in ("b1", "b2", "b3")] == [2, 3, 4] and world.left("camp") == 1000
+
+
+def test_twice_the_same_id_at_once(world):
+    message = deducted(world, "m1", 5)
+    world.redis.decrby("budget:{camp}", 2)
+    plant(world, [(message, parked_headers("unprocessable"))] * 3 + [(body_of("m2", 2), parked_headers("unprocessable"))] * 2)
+    answer = discard(world)
+    assert (answer["done"], answer["voided"], answer["refunded"]) == (5, 2, 7) and world.left("camp") == 1000
+
+
+def test_it_asks_on_a_terminal_and_wants_yes_elsewhere(world):
+    plant(world, [(body_of("m1", "x"), parked_headers("invalid-amount"))])
+    done = world.run_all("dlq", "discard")
+    assert done.returncode == 64 and "--yes" in done.stderr
+    for answer, status, left in ((b"\n", 1, 1), (b"y\n", 0, 0)):
+        leader, follower = pty.openpty()
+        process = subprocess.Popen([world.bursar, "dlq", "discard", "-c", world.config], stdin=follower, stderr=follower, stdout=subprocess.PIPE)
+        said = b""
+        while b"[y/N]" not in said:
+            said += os.read(leader, 1000)
+        assert b"1 messages of queue bursar.deductions.dlq" in said
+        os.write(leader, answer)
+        assert process.wait(30) == status
+        os.close(leader), os.close(follower)
+        assert world.ready(QUEUE) == left
+
+
+def test_without_redis_nothing_is_thrown_away(world):
+    plant(world, [(deducted(world, "m1", 5), parked_headers("unprocessable"))])
+    world.redis_server.pause()
+    assert world.run_all("dlq", "discard", "--yes", "--set", "redis.timeout=1").returncode in (69, 75)
+    world.redis_server.resume()
+    assert world.ready(QUEUE) == 1 and row(world, "m1") is None
+    assert discard(world)["refunded"] == 5 and world.left("camp") == 1000
+
+
+FAILPOINTS = ["void-before-commit", "void-after-commit", "discard-voided", "discard-released", "discard-recorded", "discard-acknowledged"]
+
+
+@pytest.mark.parametrize("failpoint", FAILPOINTS)
+@pytest.mark.parametrize("worker_between", [False, True])
+def test_killed_between_two_steps_and_run_again(world, failpoint, worker_between):
+    messages = [deducted(world, f"m{i}", 2) for i in range(40)] + [body_of(f"u{i}", 3) for i in range(10)]
+    world.redis.decrby("budget:{camp}", 30)
+    plant(world, [(message, parked_headers("unprocessable")) for message in messages])
+    assert world.left("camp") == 890
+    assert world.run_all("dlq", "discard", "--yes", environment={"BURSAR_FAILPOINT": failpoint}).returncode == -9
+    worker = world.worker() if worker_between else None
+    if worker:
+        world.wait("the refunds", lambda: world.value("SELECT count(*) FROM v_deduction WHERE refund = 'due'") == 0)
+    assert discard(world)["left"] == 0
+    assert world.ready(QUEUE) == 0 and world.left("camp") == 1000 and not world.pending("camp")
+    assert world.rows("SELECT DISTINCT state, refund FROM v_deduction") == [{"state": "voided", "refund": "done"}]
+    assert world.value("SELECT count(*) FROM v_deduction") == 50
+    if worker:
+        assert worker.terminate() == 0
+        assert world.left("camp") == 1000
+
+
+def test_what_was_discarded_is_not_booked_by_a_replay(world):
+    message = deducted(world, "m1", 5)
+    plant(world, [(message, parked_headers("unprocessable"))] * 2)
+    assert discard(world, "--limit", "1")["done"] == 1
+    assert world.json("dlq", "replay", "--dry-run")["letters"][0]["fate"] == "was-refunded"
+    worker = world.worker()
+    assert counts(replay(world)) == (1, 1, 0, False)
+    world.wait_quiet()
+    assert row(world, "m1")[3] == "voided" and world.left("camp") == 1000 and world.ready(QUEUE) == 0
+    assert worker.terminate() == 0
