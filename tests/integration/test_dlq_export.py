@@ -1,0 +1,153 @@
+"""`bursar dlq export` and `import` on real servers: everything, byte for byte, and nothing lost when either is cut off."""
+import base64
+import glob
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+from letters import QUEUE, body_of, give_up, listed, parked_headers, plant, shown
+from test_dlq_replay import counts, journal
+
+
+def path_of(world, name="letters.jsonl"):
+    return os.path.join(world.folder, name)
+
+
+def lines_of(path):
+    with open(path, encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
+
+
+def empty(world):
+    channel = world.channel()
+    channel.queue_purge(QUEUE)
+    channel.connection.close()
+
+
+def raw(world):
+    """(properties but for what the broker counts, body) of each letter."""
+    found = []
+    for properties, body in world.dead_letters():
+        headers = {key: value for key, value in (properties.headers or {}).items() if key != "x-delivery-count"}
+        found.append((dict(vars(properties), headers=headers), body))
+    return found
+
+
+def strange(world):
+    plant(world, [(body_of("m1", "x"), parked_headers("invalid-amount", replays=2)), (b"\xff\x00\xfe" * 999, None, "binary"), ("", {"mine": [1, {"a": b"b"}]}),
+                  ("\u00fc\u2028\u0000", None), ([body_of("b1"), body_of("b2")], parked_headers("delivery_limit")),
+                  (json.dumps(body_of("m2")) + " " * 300000, parked_headers("too-large"))])
+
+
+def test_there_and_back_again(world):
+    strange(world)
+    before = raw(world)
+    path = path_of(world)
+    assert world.json("dlq", "export", path) == {"exported": 6}
+    assert world.ready(QUEUE) == 6 and os.stat(path).st_mode & 0o777 == 0o600
+    assert base64.b64decode(lines_of(path)[1]["body_base64"]) == b"\xff\x00\xfe" * 999
+    assert [name for name in os.listdir(world.folder) if name.startswith("letters")] == ["letters.jsonl"]
+    empty(world)
+    assert counts(world.json("dlq", "import", path)) == (6, 6, 0, False)
+    assert raw(world) == before
+    assert [entry["message_id"] for entry in journal(world, 6)] == ["m1", "binary", None, None, "b1", "b2", None]
+    assert {entry["state"] for entry in journal(world, 6)} == {1}
+    assert world.ready() == 0
+
+
+def test_through_a_pipe_and_with_filters(world):
+    strange(world)
+    text = world.run("dlq", "export", "-", "--reason", "invalid-amount")
+    assert [json.loads(line)["message_id"] for line in text.splitlines()] == ["m1"]
+    done = world.run_all("dlq", "import", "-", "--to", "bursar:deduction", input="\n" + text)
+    assert done.returncode == 0, done
+    assert world.ready() == 1
+
+
+def test_what_the_broker_gave_up_keeps_its_origin(world):
+    world.settings["amqp.delivery_limit"] = 1
+    world.write_config()
+    world.channel().queue_delete("bursar.deductions")
+    world.run("init")
+    give_up(world, [body_of("m1")])
+    before, = shown(world)
+    path = path_of(world)
+    world.run("dlq", "export", path)
+    empty(world)
+    world.run("dlq", "import", path)
+    after, = shown(world)
+    for key in ("message_id", "reason", "parked_at", "exchange", "routing_key", "body"):
+        assert after[key] == before[key], key
+    assert after["headers"]["x-bursar-reason"] == "delivery_limit"
+    assert counts(world.json("dlq", "replay")) == (1, 1, 0, False)
+
+
+def test_a_bad_line_is_named_and_the_rest_goes_on(world):
+    plant(world, [(body_of(f"m{i}", "x"), parked_headers("invalid-amount")) for i in range(3)])
+    path = path_of(world)
+    world.run("dlq", "export", path)
+    good = open(path).read().splitlines()
+    bad = ["no json", "[]", '{"body": "x"}', '{"properties_base64": "AAA"}', '{"properties_base64": "AA=="}', '{"properties_base64": "AAA=", "body": 1}',
+           '{"properties_base64": "AAA=", "body_base64": "?"}']
+    with open(path, "w") as file:
+        file.write("\n".join([good[0], *bad, "", *good[1:]]))
+    done = world.run_all("dlq", "import", path, "--json")
+    assert done.returncode == 65 and counts(json.loads(done.stdout)) == (10, 3, 7, False)
+    assert [line.split(":")[2] for line in done.stderr.splitlines()] == [f" line {number}" for number in range(2, 9)]
+    assert world.ready(QUEUE) == 6
+
+
+def test_where_nothing_is_bound(world):
+    plant(world, [(body_of("m1"), parked_headers("malformed"))])
+    path = path_of(world)
+    world.run("dlq", "export", path)
+    done = world.run_all("dlq", "import", path, "--to", "bursar:nowhere")
+    assert done.returncode == 1 and "line 1: no queue is bound" in done.stderr
+    assert journal(world, 6)[0]["state"] == 2
+    assert world.run_all("dlq", "import", path_of(world, "none")).returncode == 65
+    assert world.run_all("dlq", "export", "/nowhere/at/all").returncode == 65
+
+
+def test_an_export_that_fails_leaves_the_old_file(world):
+    plant(world, [(body_of(f"m{i}", "x"), parked_headers("invalid-amount")) for i in range(3000)])
+    path = path_of(world)
+    with open(path, "w") as file:
+        file.write("the old one\n")
+    link = path_of(world, "link")
+    os.symlink(path, link)
+    for number in (signal.SIGKILL, signal.SIGINT):
+        for left in glob.glob(path + ".*"):
+            os.unlink(left)
+        process = subprocess.Popen([world.bursar, "dlq", "export", path, "-c", world.config])
+        while not glob.glob(path + ".*") and process.poll() is None:
+            time.sleep(0.0005)
+        process.send_signal(number)
+        assert process.wait(30) in (-9, 75, 0)
+        if process.returncode != 0:
+            assert open(path).read() == "the old one\n"
+    assert not glob.glob(path + ".*")  # what was interrupted tidied up
+    world.wait("the letters to come back", lambda: world.ready(QUEUE) == 3000)
+    world.run("dlq", "export", link)
+    assert os.path.islink(link) and len(lines_of(path)) == 3000
+    full = world.run_all("dlq", "export", "/dev/full")
+    assert full.returncode == 65 and "No space left" in full.stderr
+    assert world.ready(QUEUE) == 3000
+
+
+@pytest.mark.parametrize("failpoint", ["import-journaled", "import-confirmed", "publish-sent"])
+def test_an_import_that_is_killed_and_run_again(world, failpoint):
+    plant(world, [(body_of(f"m{i}"), parked_headers("unprocessable")) for i in range(50)])
+    path = path_of(world)
+    world.run("dlq", "export", path)
+    empty(world)
+    done = world.run_all("dlq", "import", path, "--to", "bursar:deduction", "--rate", "40", environment={"BURSAR_FAILPOINT": f"{failpoint}:3"})
+    assert done.returncode == -9
+    world.run("dlq", "import", path, "--to", "bursar:deduction")
+    worker = world.worker()
+    world.wait_settled(50)
+    world.wait_quiet()
+    assert world.value("SELECT count(*) FROM v_deduction WHERE state = 'settled'") == 50 and world.value("SELECT settled FROM v_budget") == 50
+    assert worker.terminate() == 0
