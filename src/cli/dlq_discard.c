@@ -34,6 +34,8 @@ static int ask(struct dlq *dlq, const struct dlq_request *request, int64_t *tota
 
 static int exit_of(const struct dlq_request *request, const struct discard *discard)
 {
+    if (dlq_is_interrupted())
+        return report_exit(EXIT_STATUS_TRY_AGAIN, "dlq discard: interrupted; run it again for the rest");
     if (discard->status != STATUS_OK) {
         bool begun = discard->done > 0 || discard->voided > 0 || discard->status == STATUS_UNKNOWN;
         enum exit_status exit =
@@ -41,8 +43,6 @@ static int exit_of(const struct dlq_request *request, const struct discard *disc
         return report_exit(exit, "dlq discard: %s%s", discard->error.text,
                            begun ? "; run it again: nothing is given back twice" : "");
     }
-    if (dlq_is_interrupted())
-        return report_exit(EXIT_STATUS_TRY_AGAIN, "dlq discard: interrupted; run it again for the rest");
     if (discard->refunds_due > 0)
         report("dlq discard: %" PRId64
                " refunds were not taken by Redis: %s; the ledger owes them, and a worker goes on trying",

@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,9 +60,10 @@ static bool target_open(struct target *target, const char *path)
 
 static bool sync_folder(const char *path)
 {
-    char copy[PATH_MAX];
-    memcpy(copy, path, strlen(path) + 1);
-    int folder = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    char name[PATH_MAX] = ".";
+    const char *slash = strrchr(path, '/');
+    if (slash != NULL) snprintf(name, sizeof name, "%.*s/", (int)(slash - path), path);
+    int folder = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     bool well = folder >= 0 && fsync(folder) == 0;
     if (folder >= 0) close(folder);
     return well;

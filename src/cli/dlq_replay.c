@@ -33,6 +33,8 @@ static struct replay_options options_of(const struct dlq_request *request, struc
 /* What must be run again goes before what is left. */
 static int exit_of(const struct dlq_request *request, const struct replay *replay)
 {
+    if (dlq_is_interrupted())
+        return report_exit(EXIT_STATUS_TRY_AGAIN, "dlq replay: interrupted; run it again for the rest");
     if (replay->status != STATUS_OK) {
         bool begun = replay->done > 0 || replay->status == STATUS_UNKNOWN;
         enum exit_status exit =
@@ -40,8 +42,6 @@ static int exit_of(const struct dlq_request *request, const struct replay *repla
         return report_exit(exit, "dlq replay: %s%s", replay->error.text,
                            begun ? "; run it again: what was replayed is not lost and is booked once" : "");
     }
-    if (dlq_is_interrupted())
-        return report_exit(EXIT_STATUS_TRY_AGAIN, "dlq replay: interrupted; run it again for the rest");
     if (replay->why_stopped != NULL) report("dlq replay: stopped: %s", replay->why_stopped);
     return !request->dry_run && replay_left(replay) > 0 ? EXIT_STATUS_FOUND : EXIT_STATUS_WELL;
 }

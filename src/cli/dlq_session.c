@@ -124,9 +124,9 @@ int dlq_look(struct dlq *dlq, const struct dlq_request *request, struct letter_w
     }
     char command[32];
     snprintf(command, sizeof command, "dlq %s", request->verb);
+    if (dlq_is_interrupted()) return report_exit(EXIT_STATUS_TRY_AGAIN, "%s: interrupted", command);
     if (event == WALK_FAILED)
         return report_exit(exit_status_of(walk->status), "%s: %s", command, error->text);
-    if (dlq_is_interrupted()) return report_exit(EXIT_STATUS_TRY_AGAIN, "%s: interrupted", command);
     dlq_warn(dlq, command, walk);
     return EXIT_STATUS_WELL;
 }

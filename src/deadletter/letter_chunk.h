@@ -6,8 +6,8 @@
 #include "deadletter/letter_walk.h"
 
 /* A chunk is full with one more letter beyond any of these. */
-#define CHUNK_LETTERS_MAX 1000
-#define CHUNK_ITEMS_MAX   2000
+#define CHUNK_LETTERS_MAX 4000
+#define CHUNK_ITEMS_MAX   5000
 #define CHUNK_BYTES_MAX   ((size_t)16 << 20)
 
 enum chunk_event {
