@@ -60,7 +60,10 @@ enum exit_status dlq_open(struct dlq *dlq, const struct options *options, int se
     enum exit_status exit = session_open(&dlq->session, options, services);
     if (exit != EXIT_STATUS_WELL) return exit;
     enum status status = open_broker(dlq);
-    if (status != STATUS_OK) return report_exit(exit_status_of(status), "%s", dlq->session.error.text);
+    if (status != STATUS_OK) {
+        report("%s", dlq->session.error.text);
+        return exit_status_of(status);
+    }
     name_actor(dlq->actor, sizeof dlq->actor);
     dlq->ports = (struct dead_letter_ports){
         .consumer = dlq->consumer,
@@ -92,7 +95,8 @@ enum exit_status dlq_lock(struct dlq *dlq, const char *command)
     if (status == STATUS_OK) return EXIT_STATUS_WELL;
     enum exit_status exit =
         status == STATUS_REFUSED ? EXIT_STATUS_TRY_AGAIN : exit_status_of_ledger(status, error);
-    return report_exit(exit, "%s: %s", command, error->text);
+    report("%s: %s", command, error->text);
+    return exit;
 }
 
 void dlq_wait(const struct dlq *dlq, int64_t until_us)
