@@ -7,6 +7,7 @@ end, says which of them the simulator must catch, and with how many of its seeds
 UNIT, LEDGER, STOCK, MESSAGES = ("unit.test_worker(_debts|_parking|_services)?$", "contract.test_ledger", "contract.test_stock|integration.test_scripts",
                                          "integration.test_messages")
 TWINS = "contract.test_twins_"
+LETTERS = "unit.test_dead_letters"
 
 PLANTS = [
     # Nothing is acknowledged before it is durable
@@ -294,6 +295,27 @@ PLANTS = [
      "        if (context->releases[i].status == STATUS_REFUSED) released = STATUS_REFUSED;\n", "", "unit.test_job_run"),
     ("let older connections' parked messages pile up", "src/core/worker.c",
      "    if (worker->park_bytes >= worker->settings.memory_max", "    if (worker->park_bytes == SIZE_MAX", UNIT),
+    # Dead letters
+    ("replay what the journal does not tell of", "src/deadletter/replay.c", "    return go_to(replay, REPLAY_JOURNALING);",
+     "    replay_prepare_entries(replay);\n    return go_to(replay, REPLAY_PUBLISHING);", LETTERS),
+    ("acknowledge a letter whose confirm was lost", "src/deadletter/replay.c",
+     "    case PUBLICATION_UNKNOWN: replay->items[index].left = true; break;", "    case PUBLICATION_UNKNOWN: break;", LETTERS),
+    ("mark what was parked again meanwhile", "src/deadletter/replay.c", ".up_to = replay->parked_sequence}", ".up_to = 0}", LETTERS),
+    ("leave a refund due that was made", "src/deadletter/discard.c", "    enum status status = mark_debts(discard);",
+     "    (void)mark_debts;\n    enum status status = STATUS_OK;", LETTERS),
+    ("void with the amount that the message says", "src/deadletter/discard_claims.c", "        row.amount = claim->query.amount;\n", "", LETTERS),
+    ("believe the amount of a body that was cut off", "src/deadletter/discard_claims.c",
+     "    if (reason == PARK_MALFORMED) return claim;\n", "    (void)reason;\n", "integration.test_dlq_discard"),
+    ("give back what the booked row owns", "src/deadletter/discard_claims.c",
+     "claim->query.state != PENDING_PENDING || row_owns_entry(claim) ||", "claim->query.state != PENDING_PENDING || (row_owns_entry(claim) && false) ||",
+     "integration.test_dlq_discard"),
+    ("acknowledge all up to a letter while others are held", "src/deadletter/letter_walk.c",
+     "    if (walk->held == (int64_t)count) {", "    if (walk->held >= (int64_t)count) {", "unit.test_dead_letters|integration.test_dlq_replay"),
+    ("move the front of the queue to its back", "src/deadletter/letter_walk.c",
+     "walk->held == 0 || walk->last_is_fresh || walk->read >= walk->total;", "true;", LETTERS),
+    ("read on to what was parked meanwhile", "src/deadletter/letter_walk.c", "        if (walk->read == walk->total || (walk", "        if ((walk", LETTERS),
+    ("edit a message that can be read", "src/deadletter/letter_edit.c", "    if (message->reason == PARK_NONE) {\n        edited",
+     "    if (message->count == SIZE_MAX) {\n        edited", "unit.test_letter"),
 ]
 
 SEEDS = {

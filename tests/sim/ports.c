@@ -89,6 +89,17 @@ static void sim_disconnect(struct consumer *base)
     if (!self->caller->dead) consumer_disconnect(self->real);
 }
 
+static enum status sim_widen(struct consumer *base, size_t more, struct error *error)
+{
+    struct sim_consumer *self = consumer_of(base);
+    return fate_of(self->process) == CALL_IS_DEAD ? dead(error) : consumer_widen(self->real, more, error);
+}
+
+static void sim_origin(const struct consumer *base, struct text properties, struct letter_origin *origin)
+{
+    consumer_origin(((const struct sim_consumer *)base)->real, properties, origin);
+}
+
 static void sim_consumer_close(struct consumer *base)
 {
     consumer_close(consumer_of(base)->real);
@@ -103,6 +114,8 @@ void sim_consumer_open(struct sim_consumer *consumer, struct world *world, struc
         .next = sim_next,
         .acknowledge = sim_acknowledge,
         .stop = sim_stop,
+        .widen = sim_widen,
+        .origin = sim_origin,
         .descriptor = sim_descriptor,
         .keep_alive = sim_keep_alive,
         .disconnect = sim_disconnect,
