@@ -125,6 +125,20 @@ def test_a_conflict_gives_back_only_what_the_row_does_not_own(world, case):
         assert answer["refunded"] == 0 and "m1" in world.pending("camp")
 
 
+def test_the_entry_of_a_booked_deduction_is_left_alone(world):
+    """Its worker died before it told Redis: given back now, it would be sold twice."""
+    worker = world.worker()
+    first = deducted(world, "m1", 5)
+    world.publish(first)
+    world.wait_quiet()
+    assert worker.terminate() == 0
+    world.redis.hset("budget:{camp}:pending", "m1", f"5:{first['deducted_at']}")
+    plant(world, [(first, parked_headers("delivery_limit")), (dict(first, amount=9), parked_headers("id-conflict"))])
+    answer = discard(world)
+    assert (answer["done"], answer["voided"], answer["refunded"]) == (2, 0, 0)
+    assert world.left("camp") == 995 and "m1" in world.pending("camp")
+
+
 def test_a_batch_message_is_discarded_item_by_item(world):
     good, odd = deducted(world, "b1", 2), deducted(world, "b2", 3)
     plant(world, [([good, dict(odd, amount="x"), body_of("b3", 4), 7], parked_headers("delivery_limit"))])

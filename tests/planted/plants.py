@@ -312,8 +312,8 @@ PLANTS = [
     ("acknowledge all up to a letter while others are held", "src/deadletter/letter_walk.c",
      "    if (walk->held == (int64_t)count) {", "    if (walk->held >= (int64_t)count) {", "unit.test_dead_letters|integration.test_dlq_replay"),
     ("move the front of the queue to its back", "src/deadletter/letter_walk.c",
-     "walk->held == 0 || walk->last_is_fresh || walk->read >= walk->total;", "true;", LETTERS),
-    ("read on to what was parked meanwhile", "src/deadletter/letter_walk.c", "        if (walk->read == walk->total || (walk", "        if ((walk", LETTERS),
+     "walk->held == 0 || walk->last_is_fresh || walk->read >= walk->total;", "true;", "unit.test_letter_walk"),
+    ("read on to what was parked meanwhile", "src/deadletter/letter_walk.c", "        if (walk->read == walk->total || (walk", "        if ((walk", "unit.test_letter_walk"),
     ("edit a message that can be read", "src/deadletter/letter_edit.c", "    if (message->reason == PARK_NONE) {\n        edited",
      "    if (message->count == SIZE_MAX) {\n        edited", "unit.test_letter"),
 ]

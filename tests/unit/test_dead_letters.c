@@ -319,61 +319,9 @@ static void test_nothing_is_published_that_a_full_queue_refuses(void **state)
     stage_end(&stage);
 }
 
-/* Looks at `limit` letters (0: all) and gives all back; false where they do not come in order. */
-static bool look(struct stage *stage, int64_t limit, size_t more)
-{
-    struct letter_walk walk;
-    struct letter_filter filter = {.reason = TEXT_LITERAL("unprocessable")};
-    struct letter letter;
-    size_t seen = 0;
-    bool ordered = true;
-    letter_walk_begin(&walk, &stage->ports, &filter, limit);
-    for (enum walk_event event = WALK_MORE; event != WALK_END;) {
-        event = letter_walk_step(&walk, &letter, &stage->error);
-        assert_int_not_equal(event, WALK_FAILED);
-        char id[16];
-        stage_id(seen, id);
-        if (event == WALK_LETTER) ordered = ordered && text_equal_string(id_in(letter.body), id);
-        seen += event == WALK_LETTER;
-        /* Parked meanwhile. */
-        for (; more > 0; more--) {
-            struct publication late = {.exchange = TEXT_LITERAL("dlx"),
-                                       .routing_key = TEXT_LITERAL("key"),
-                                       .body = TEXT_LITERAL("{}")};
-            assert_int_equal(publisher_publish(stage->filler, &late, 1, &stage->error), STATUS_OK);
-        }
-        if (event == WALK_WAIT) stage_wait(stage, STEP_WAIT, walk.wait_until_us);
-    }
-    assert_int_equal(seen, limit == 0 ? STAGE_LETTERS : limit);
-    assert_false(walk.silent);
-    assert_true(walk.read <= STAGE_LETTERS);
-    for (enum step step = STEP_MORE; step != STEP_DONE;) {
-        step = letter_walk_close_step(&walk);
-        stage_wait(stage, step, walk.wait_until_us);
-    }
-    letter_walk_free(&walk);
-    return ordered;
-}
-
-static void test_a_look_changes_nothing(void **state)
-{
-    struct stage stage;
-    (void)state;
-    stage_begin(&stage, true);
-    assert_true(look(&stage, 3, 0));
-    assert_true(look(&stage, 0, 0));
-    assert_true(look(&stage, 5, 0)); /* all went back before: it must take all of them again */
-    assert_true(look(&stage, 0, 4));
-    assert_true(look(&stage, 2, 0));
-    assert_int_equal(fake_broker_ready(stage.broker, DEAD), STAGE_LETTERS + 4);
-    assert_int_equal(stage.gone, 0);
-    stage_end(&stage);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_look_changes_nothing),
         cmocka_unit_test(test_all_go_back),
         cmocka_unit_test(test_all_are_thrown_away),
         cmocka_unit_test(test_a_replay_dies_after_each_step),
