@@ -78,10 +78,11 @@ static bool take_zone(const char **at, const char *end, int64_t *offset_s)
 
 bool instant_parse(struct text text, int64_t *wall_us)
 {
+    if (!text_is_present(text)) return false;
     const char *at = text.data, *end = at + text.size;
     struct tm parts = {0};
     int64_t fraction_us = 0, offset_s;
-    if (!text_is_present(text) || !take_digits(&at, end, 4, &parts.tm_year) || !take_one_of(&at, end, "-") ||
+    if (!take_digits(&at, end, 4, &parts.tm_year) || !take_one_of(&at, end, "-") ||
         !take_digits(&at, end, 2, &parts.tm_mon) || !take_one_of(&at, end, "-") ||
         !take_digits(&at, end, 2, &parts.tm_mday) || !take_one_of(&at, end, "Tt ") ||
         !take_digits(&at, end, 2, &parts.tm_hour) || !take_one_of(&at, end, ":") ||

@@ -102,13 +102,15 @@ static void read_deaths(struct text array, struct text properties, struct letter
     struct text rest = {array.data + 5, array.size - 5}, first = TEXT_NONE;
     struct text queue = string_of(fake_properties_header(properties, "x-first-death-queue"));
     struct text reason = string_of(fake_properties_header(properties, "x-first-death-reason"));
-    for (struct text element; text_is_present(element = fake_array_next(&rest));) {
+    size_t seen = 0;
+    for (struct text element; seen++ < 64 && text_is_present(element = fake_array_next(&rest));) {
         struct text table = fake_table_content(element);
         if (!text_is_present(table)) continue;
         if (!text_is_present(first)) {
             origin->death_reason = string_of(member(table, "reason"));
             origin->death_queue = string_of(member(table, "queue"));
-            origin->died_at_us = number_of(member(table, "time")) * 1000000;
+            int64_t seconds = number_of(member(table, "time"));
+            origin->died_at_us = seconds > INT64_MAX / 1000000 ? 0 : seconds * 1000000;
         }
         first = table;
         if (text_is_present(queue) && text_equal(string_of(member(table, "queue")), queue) &&
