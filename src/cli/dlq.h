@@ -43,8 +43,9 @@ bool dlq_is_interrupted(void);
 /* Takes the lock of the commands that change something. Reported; EXIT_STATUS_TRY_AGAIN: another one runs. */
 MUST_CHECK enum exit_status dlq_lock(struct dlq *dlq, const char *command);
 
-/* Waits until the monotonic time, or until the broker sends something or a signal arrives. */
-void dlq_wait(const struct dlq *dlq, int64_t until_us);
+/* Waits until the monotonic time or until a signal arrives; with `listens` also until the broker sends
+ * something. */
+void dlq_wait(const struct dlq *dlq, int64_t until_us, bool listens);
 
 /* Shows each letter that matches, and leaves all where they are. `show` may be NULL; false from it ends the
  * walk. Returns the exit status, with what went wrong reported; *walk may be looked at afterwards. */
@@ -55,13 +56,14 @@ int dlq_look(struct dlq *dlq, const struct dlq_request *request, struct letter_w
 /* Says on stderr what the operator should know of the queue. */
 void dlq_warn(const struct dlq *dlq, const char *command, const struct letter_walk *walk);
 
-/* A line of progress on stderr, where that is a terminal; at most some a second. `total` 0: not known. */
+/* A line of progress on stderr, where that is a terminal; some times a second. `total` 0: not known. */
 struct progress {
     int64_t begun_us, shown_us;
-    bool visible;
 };
 void progress_show(struct progress *progress, int64_t count, int64_t total);
-void progress_clear(struct progress *progress);
+
+/* Takes the line away, before something else is printed. */
+void progress_clear(void);
 
 /* Each returns the exit status, with what went wrong reported. */
 int dlq_list(struct dlq *dlq, const struct dlq_request *request);

@@ -56,10 +56,10 @@ static void run(struct dlq *dlq, struct discard *discard)
     for (enum step step = STEP_MORE; step == STEP_MORE || step == STEP_WAIT;) {
         if (dlq_is_interrupted()) discard_stop(discard);
         step = discard_step(discard);
-        if (step == STEP_WAIT) dlq_wait(dlq, discard->wait_until_us);
+        if (step == STEP_WAIT) dlq_wait(dlq, discard->wait_until_us, discard->wait_listens);
         progress_show(&progress, discard->walk.read, discard->walk.total);
     }
-    progress_clear(&progress);
+    progress_clear();
 }
 
 int dlq_discard(struct dlq *dlq, const struct dlq_request *request)

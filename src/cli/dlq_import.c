@@ -159,7 +159,7 @@ static void run(struct import *import)
     while (more && !import->stop && !dlq_is_interrupted()) {
         more = read_chunk(import);
         while (import->request->rate > 0 && instant_monotonic_us() < next_us && !dlq_is_interrupted())
-            dlq_wait(import->dlq, next_us);
+            dlq_wait(import->dlq, next_us, false);
         if (dlq_is_interrupted()) break;
         if (import->request->rate > 0)
             next_us = instant_monotonic_us() +
@@ -167,7 +167,7 @@ static void run(struct import *import)
         publish_chunk(import);
         progress_show(&progress, import->done, 0);
     }
-    progress_clear(&progress);
+    progress_clear();
     if (!dlq_is_interrupted()) return;
     report("dlq import: interrupted at line %" PRId64
            "; run it again: what is published twice is booked once",

@@ -138,6 +138,7 @@ static void print_letter(const struct letter *letter)
 static bool show_letter(void *context, struct letter *letter)
 {
     struct showing *showing = context;
+    progress_clear();
     arena_reset(&showing->arena);
     letter_decode(letter, &showing->arena);
     if (showing->json)

@@ -57,11 +57,11 @@ int dlq_replay(struct dlq *dlq, const struct dlq_request *request)
     for (enum step step = STEP_MORE; step == STEP_MORE || step == STEP_WAIT;) {
         if (dlq_is_interrupted()) replay_stop(replay, NULL);
         step = replay_step(replay);
-        if (step == STEP_WAIT) dlq_wait(dlq, replay->wait_until_us);
+        if (step == STEP_WAIT) dlq_wait(dlq, replay->wait_until_us, replay->wait_listens);
         progress_show(&progress, replay->walk.read, replay->walk.total);
     }
-    progress_clear(&progress);
-    const struct telling_end end = {.matched = replay->walk.matched,
+    progress_clear();
+    const struct telling_end end = {.matched = replay_matched(replay),
                                     .done = replay->done,
                                     .came_back = replay->came_back,
                                     .has_came_back = true,

@@ -99,11 +99,11 @@ enum exit_status dlq_lock(struct dlq *dlq, const char *command)
     return exit;
 }
 
-void dlq_wait(const struct dlq *dlq, int64_t until_us)
+void dlq_wait(const struct dlq *dlq, int64_t until_us, bool listens)
 {
     int64_t pause_us = until_us - instant_monotonic_us();
     if (pause_us <= 0) return;
-    struct pollfd poller = {.fd = consumer_descriptor(dlq->consumer), .events = POLLIN};
+    struct pollfd poller = {.fd = listens ? consumer_descriptor(dlq->consumer) : -1, .events = POLLIN};
     (void)poll(&poller, 1, (int)((pause_us + 999) / 1000));
 }
 
@@ -117,14 +117,14 @@ int dlq_look(struct dlq *dlq, const struct dlq_request *request, struct letter_w
     letter_walk_begin(walk, &dlq->ports, &request->filter, request->limit);
     while (event != WALK_END && event != WALK_FAILED && !dlq_is_interrupted()) {
         event = letter_walk_step(walk, &letter, error);
-        if (event == WALK_WAIT) dlq_wait(dlq, walk->wait_until_us);
+        if (event == WALK_WAIT) dlq_wait(dlq, walk->wait_until_us, true);
         if (event == WALK_LETTER && show != NULL && !show(context, &letter)) break;
         progress_show(&progress, walk->read, walk->total);
     }
-    progress_clear(&progress);
+    progress_clear();
     for (enum step step = STEP_MORE; step != STEP_DONE;) {
         step = letter_walk_close_step(walk);
-        if (step == STEP_WAIT) dlq_wait(dlq, walk->wait_until_us);
+        if (step == STEP_WAIT) dlq_wait(dlq, walk->wait_until_us, true);
     }
     char command[32];
     snprintf(command, sizeof command, "dlq %s", request->verb);
@@ -152,35 +152,4 @@ void dlq_warn(const struct dlq *dlq, const char *command, const struct letter_wa
         report("%s: queue %s: a message came back %" PRId64
                " times; RabbitMQ 4 drops it after 20, unless a policy sets delivery-limit -1 for the queue",
                command, queue, walk->returns_max);
-}
-
-#define PROGRESS_PAUSE_US (MICROSECONDS_PER_SECOND / 10)
-#define PROGRESS_WIDTH    30
-
-void progress_show(struct progress *progress, int64_t count, int64_t total)
-{
-    if (!output_shows_progress() || output_is_terminal()) return;
-    int64_t now_us = instant_monotonic_us();
-    if (progress->begun_us == 0) progress->begun_us = progress->shown_us = now_us;
-    if (now_us - progress->shown_us < PROGRESS_PAUSE_US) return;
-    progress->shown_us = now_us;
-    progress->visible = true;
-    double seconds = (double)(now_us - progress->begun_us) / (double)MICROSECONDS_PER_SECOND;
-    double rate = seconds > 0 ? (double)count / seconds : 0;
-    if (total <= 0) {
-        fprintf(stderr, "\r\033[K%" PRId64 "  %.0f/s", count, rate);
-        return;
-    }
-    char bar[PROGRESS_WIDTH + 1];
-    int64_t filled = count >= total ? PROGRESS_WIDTH : count * PROGRESS_WIDTH / total;
-    for (int i = 0; i < PROGRESS_WIDTH; i++) bar[i] = i < filled ? '=' : ' ';
-    bar[PROGRESS_WIDTH] = '\0';
-    fprintf(stderr, "\r\033[K[%s] %" PRId64 " of %" PRId64 "  %.0f/s", bar, count, total, rate);
-    if (rate > 0) fprintf(stderr, "  %.0f s left", (double)(total - count) / rate);
-}
-
-void progress_clear(struct progress *progress)
-{
-    if (progress->visible) fputs("\r\033[K", stderr);
-    progress->visible = false;
 }

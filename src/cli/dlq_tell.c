@@ -1,5 +1,6 @@
 #include "cli/dlq_tell.h"
 
+#include "cli/dlq.h"
 #include "cli/output.h"
 
 #include <inttypes.h>
@@ -27,6 +28,7 @@ void tell_letter(void *context, const struct letter *letter, enum letter_fate fa
     struct telling *telling = context;
     telling->counts[fate]++;
     if (fate == FATE_REPLAYED || fate == FATE_DISCARDED) return;
+    progress_clear();
     if (telling->json) {
         tell_json(telling, letter, fate, detail);
     } else {

@@ -47,6 +47,7 @@ static enum step go_to(struct discard *discard, int stage)
 static enum step wait_until(struct discard *discard, int64_t at_us)
 {
     discard->wait_until_us = at_us;
+    discard->wait_listens = discard->stage != DISCARD_RECORDING;
     return STEP_WAIT;
 }
 

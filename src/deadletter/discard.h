@@ -79,6 +79,7 @@ struct discard {
     enum status status;  /* of a failure */
     struct error error;
     int64_t wait_until_us; /* monotonic */
+    bool wait_listens;     /* something arriving at the consumer ends the wait too */
     int64_t tries;
     bool stop;
 };
@@ -88,7 +89,7 @@ void discard_begin(struct discard *discard, const struct dead_letter_ports *port
                    const struct discard_options *options);
 void discard_free(struct discard *discard);
 
-/* STEP_WAIT: see wait_until_us. STEP_FAILED: see `status` and `error`. */
+/* STEP_WAIT: see wait_until_us and wait_listens. STEP_FAILED: see `status` and `error`. */
 enum step discard_step(struct discard *discard);
 
 /* Ends it after the chunk that is under way. */

@@ -45,6 +45,8 @@ static enum step wait_until(struct replay *replay, int64_t at_us)
 {
     int64_t longest_us = now_us(replay) + PAUSE_MAX_US;
     replay->wait_until_us = at_us < longest_us ? at_us : longest_us;
+    /* While it paces or watches, the broker has sent ahead what is not read yet. */
+    replay->wait_listens = replay->stage != REPLAY_PACING && replay->stage != REPLAY_RECORDING;
     return STEP_WAIT;
 }
 
@@ -73,14 +75,18 @@ static enum step opening(struct replay *replay)
     return go_to(replay, REPLAY_READING);
 }
 
+static bool is_canary(const struct replay *replay)
+{
+    return replay->options.canary > 0 && !replay->canary_over && !replay->options.dry_run;
+}
+
 /* The canary, and what the rate allows at a time, are chunks of their own. */
 static size_t chunk_size(const struct replay *replay)
 {
     int64_t most = CHUNK_LETTERS_MAX;
     if (replay->options.rate > 0 && replay->options.rate / CHUNKS_A_SECOND < most)
         most = replay->options.rate / CHUNKS_A_SECOND;
-    if (replay->options.canary > 0 && !replay->canary_over && !replay->options.dry_run)
-        most = replay->options.canary;
+    if (is_canary(replay)) most = replay->options.canary;
     return most < 1 ? 1 : (size_t)most;
 }
 
@@ -91,17 +97,19 @@ static enum step reading(struct replay *replay)
     case CHUNK_MORE: return STEP_MORE;
     case CHUNK_WAIT: return wait_until(replay, replay->chunk.wait_until_us);
     case CHUNK_READY: return go_to(replay, REPLAY_JUDGING);
-    case CHUNK_END: return go_to(replay, REPLAY_CLOSING);
+    case CHUNK_END: return go_to(replay, is_canary(replay) ? REPLAY_CANARY_CLOSING : REPLAY_CLOSING);
     case CHUNK_FAILED: break;
     }
     return fail(replay, replay->walk.status);
 }
 
-/* Tells of each letter, in the order of the queue, and goes on. */
+/* Tells of each letter, in the order of the queue, and goes on. What the canary's walk leaves is met again.
+ */
 static enum step next_chunk(struct replay *replay)
 {
     for (size_t i = 0; i < replay->chunk.count; i++) {
         const struct replay_item *item = &replay->items[i];
+        if (is_canary(replay) && item->fate != FATE_REPLAYED) continue;
         if (item->fate != FATE_COUNT && replay->options.told != NULL)
             replay->options.told(replay->options.context, &replay->chunk.letters[i], item->fate,
                                  item->detail);
@@ -290,19 +298,40 @@ static enum step acknowledging(struct replay *replay)
         replay->error = before;
         return fail(replay, replay->status);
     }
-    if (replay->options.canary == 0 || replay->canary_over || replay->stop) return next_chunk(replay);
+    if (!is_canary(replay) || replay->stop) return next_chunk(replay);
+    (void)next_chunk(replay);
+    return go_to(replay, REPLAY_CANARY_CLOSING);
+}
+
+static enum step canary_closing(struct replay *replay)
+{
+    enum step step = letter_walk_close_step(&replay->walk);
+    if (step == STEP_WAIT) return wait_until(replay, replay->walk.wait_until_us);
+    if (step != STEP_DONE) return step;
     replay->canary_deadline_us = now_us(replay) + replay->options.canary_wait_us;
     return go_to(replay, REPLAY_CANARY);
+}
+
+/* From the front again, up to the same end: what was parked meanwhile stands behind it. */
+static enum step walk_again(struct replay *replay)
+{
+    int64_t total = replay->walk.total - replay->done, limit = replay->options.limit;
+    if (limit != 0) limit -= replay->done;
+    bool over = total <= 0 || (replay->options.limit != 0 && limit <= 0);
+    letter_walk_free(&replay->walk);
+    letter_walk_begin(&replay->walk, replay->ports, &replay->options.filter, limit);
+    replay->walk.total_max = over ? -1 : total;
+    replay->done_before = replay->done;
+    return go_to(replay, replay->stop ? REPLAY_COUNTING : REPLAY_READING);
 }
 
 static enum step watching(struct replay *replay)
 {
     bool over = replay->stop;
     enum status status = over ? STATUS_OK : replay_watch_canary(replay, &over, &replay->error);
-    if (status == STATUS_OK && over) return next_chunk(replay);
-    if (status == STATUS_OK || status == STATUS_RETRY)
-        status = consumer_keep_alive(replay->ports->consumer, &replay->error);
-    if (status != STATUS_OK) return fail(replay, status);
+    if (over) replay->canary_over = true;
+    if (status == STATUS_OK && over) return walk_again(replay);
+    if (status != STATUS_OK && status != STATUS_RETRY) return fail(replay, status);
     return wait_until(replay, now_us(replay) + CANARY_PAUSE_US);
 }
 
@@ -343,6 +372,7 @@ enum step replay_step(struct replay *replay)
     case REPLAY_PUBLISHING: return publishing(replay);
     case REPLAY_RECORDING: return recording(replay);
     case REPLAY_ACKNOWLEDGING: return acknowledging(replay);
+    case REPLAY_CANARY_CLOSING: return canary_closing(replay);
     case REPLAY_CANARY: return watching(replay);
     case REPLAY_COUNTING: return counting(replay);
     case REPLAY_CLOSING: return closing(replay);

@@ -1,8 +1,12 @@
 /* The replay of dead letters.
  *
  *  OPENING -> READING -> JUDGING [-> FORECAST, for a dry run] -> EDITING (ask Redis) -> LOOKING BACK
- *    -> PACING -> JOURNALING -> PUBLISHING -> RECORDING -> ACKNOWLEDGING [-> CANARY] -> READING … [->
+ *    -> PACING -> JOURNALING -> PUBLISHING -> RECORDING -> ACKNOWLEDGING -> READING … [->
  * COUNTING] -> CLOSING
+ *
+ * A canary is a walk of its own, which ends with the canary's chunk: then CANARY CLOSING -> CANARY (wait for
+ * the outcome) -> READING, from the front again. So nothing is held while it waits, for a broker that sends
+ * ahead and is not read from gives the connection up.
  *
  * It dies after…
  *  - journaling: the ledger says that these ids may be in the queue again, which is all that it says;
@@ -65,6 +69,7 @@ struct replay {
         REPLAY_PUBLISHING,
         REPLAY_RECORDING,
         REPLAY_ACKNOWLEDGING,
+        REPLAY_CANARY_CLOSING,
         REPLAY_CANARY,
         REPLAY_COUNTING,
         REPLAY_CLOSING,
@@ -77,11 +82,13 @@ struct replay {
     size_t *entry_items; /* the chunk's letter that the entry belongs to */
     /* Answers. */
     int64_t done;
+    int64_t done_before;     /* of them, in walks before the present one */
     int64_t came_back;       /* of those that were replayed, parked again */
     const char *why_stopped; /* NULL: it went to the end; in `arena` or static */
     enum status status;      /* of a failure */
     struct error error;
     int64_t wait_until_us; /* monotonic */
+    bool wait_listens;     /* something arriving at the consumer ends the wait too */
     /* Inside. */
     struct arena arena; /* owned: of the whole run */
     int64_t parked_sequence;
@@ -101,15 +108,21 @@ void replay_begin(struct replay *replay, const struct dead_letter_ports *ports,
                   const struct replay_options *options);
 void replay_free(struct replay *replay);
 
-/* STEP_WAIT: see wait_until_us. STEP_FAILED: see `status` and `error`. */
+/* STEP_WAIT: see wait_until_us and wait_listens. STEP_FAILED: see `status` and `error`. */
 enum step replay_step(struct replay *replay);
 
 /* Ends it after the chunk that is under way: the next steps close. */
 void replay_stop(struct replay *replay, const char *why);
 
+/* Letters that the filter means. */
+static inline int64_t replay_matched(const struct replay *replay)
+{
+    return replay->done_before + replay->walk.matched;
+}
+
 static inline int64_t replay_left(const struct replay *replay)
 {
-    return replay->walk.matched - replay->done;
+    return replay_matched(replay) - replay->done;
 }
 
 #endif

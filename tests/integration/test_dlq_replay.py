@@ -184,6 +184,24 @@ def test_a_canary_that_dies_keeps_the_others(world, case):
     assert [letter["message_id"] for letter in shown(world, "--reason", "unprocessable")] == [f"m{i}" for i in range(50)]
 
 
+def test_a_canary_of_letters_that_are_all_left(world):
+    plant(world, [(body_of(f"m{i}"), None) for i in range(5)] + [(body_of("often"), parked_headers("malformed", replays=3))])
+    answer = replay(world, "--canary", "2", status=1)
+    assert counts(answer) == (6, 0, 6, False) and answer["stopped"] is None
+    assert [letter["fate"] for letter in answer["letters"]] == ["no-route"] * 5 + ["too-often"]
+
+
+def test_a_canary_among_others(world):
+    worker = world.worker()
+    letters = [(body_of(f"m{i}"), parked_headers("unprocessable") if i % 2 else None) for i in range(20)]
+    plant(world, letters + [(body_of("late"), parked_headers("malformed"))])
+    answer = replay(world, "--canary", "3", "--reason", "unprocessable", "--limit", "8")
+    assert counts(answer) == (8, 8, 0, False)
+    assert [letter["message_id"] for letter in shown(world)] == [f"m{i}" for i in range(16) if i % 2 == 0] + [f"m{i}" for i in range(16, 20)] + ["late"]
+    world.wait_settled(8)
+    assert worker.terminate() == 0
+
+
 def test_an_edit_mends_a_field_and_nothing_else(world):
     message = deducted(world, "m1", 3, user_id="u")
     body = json.dumps(message).replace('"amount": 3', '"amount" :  "3 pieces"')
