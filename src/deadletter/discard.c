@@ -6,7 +6,7 @@
 #include <assert.h>
 #include <inttypes.h>
 
-/* A write of the ledger that is worth waiting for: Redis has given back already. */
+/* A call of the ledger is not given up lightly: Redis may have given back already. */
 #define TRIES_MAX    40
 #define TRY_PAUSE_US (500 * INT64_C(1000))
 
@@ -37,18 +37,32 @@ static enum step fail(struct discard *discard, enum status status)
     return STEP_MORE;
 }
 
+static enum step wait_until(struct discard *discard, int64_t at_us)
+{
+    discard->wait_until_us = at_us;
+    discard->wait_listens = discard->tries == 0;
+    return STEP_WAIT;
+}
+
+/* The ledger has one writer at a time, and under load its turn may be long in coming: the same step again. */
+static enum step try_again(struct discard *discard, enum status status)
+{
+    bool may_pass = status == STATUS_RETRY || status == STATUS_UNKNOWN;
+    bool given_up = discard->stop && discard->stage != DISCARD_RECORDING;
+    if (!may_pass || given_up || ++discard->tries > TRIES_MAX) return fail(discard, status);
+    struct error error;
+    enum status alive = consumer_keep_alive(discard->ports->consumer, &error);
+    if (alive == STATUS_OK)
+        return wait_until(discard, clock_monotonic_us(discard->ports->clock) + TRY_PAUSE_US);
+    discard->error = error;
+    return fail(discard, alive);
+}
+
 static enum step go_to(struct discard *discard, int stage)
 {
     discard->tries = 0;
     discard->stage = (unsigned)stage;
     return STEP_MORE;
-}
-
-static enum step wait_until(struct discard *discard, int64_t at_us)
-{
-    discard->wait_until_us = at_us;
-    discard->wait_listens = discard->stage != DISCARD_RECORDING;
-    return STEP_WAIT;
 }
 
 static enum step reading(struct discard *discard)
@@ -77,7 +91,7 @@ static enum step next_chunk(struct discard *discard)
 static enum step looking_up(struct discard *discard)
 {
     enum status status = discard_look_up(discard, &discard->error);
-    return status == STATUS_OK ? go_to(discard, DISCARD_ASKING) : fail(discard, status);
+    return status == STATUS_OK ? go_to(discard, DISCARD_ASKING) : try_again(discard, status);
 }
 
 /* What would be done, as far as the rows go that are there now. */
@@ -113,7 +127,7 @@ static enum step voiding(struct discard *discard)
         /* Again: for the numbers of the new rows, and for ids that somebody else booked meanwhile. */
         status = discard_look_up(discard, &discard->error);
     }
-    if (status != STATUS_OK) return fail(discard, status);
+    if (status != STATUS_OK) return try_again(discard, status);
     for (size_t i = 0; i < discard->void_count; i++) discard->voided += discard->voids[i].inserted;
     discard_plan_releases(discard);
     discard_plan_entries(discard);
@@ -126,7 +140,7 @@ static enum step journaling(struct discard *discard)
     if (discard->entry_count > 0)
         status = ledger_interventions_begin(discard->ports->ledger, discard->entries, discard->entry_count,
                                             &discard->error);
-    return status == STATUS_OK ? go_to(discard, DISCARD_RELEASING) : fail(discard, status);
+    return status == STATUS_OK ? go_to(discard, DISCARD_RELEASING) : try_again(discard, status);
 }
 
 /* What Redis refuses for good stays with the ledger where it is a debt; else its letter stays. */
@@ -232,11 +246,7 @@ static enum step recording(struct discard *discard)
         forget_guards(discard);
         return go_to(discard, DISCARD_ACKNOWLEDGING);
     }
-    bool again = status == STATUS_RETRY || status == STATUS_UNKNOWN;
-    if (!again || ++discard->tries > TRIES_MAX) return fail(discard, status);
-    enum status alive = consumer_keep_alive(discard->ports->consumer, &discard->error);
-    if (alive != STATUS_OK) return fail(discard, alive);
-    return wait_until(discard, clock_monotonic_us(discard->ports->clock) + TRY_PAUSE_US);
+    return try_again(discard, status);
 }
 
 static enum step acknowledging(struct discard *discard)

@@ -5,7 +5,7 @@
 
 #include <assert.h>
 
-/* A write of the ledger that must not be given up lightly, for the broker has the messages already. */
+/* A call of the ledger is not given up lightly: the broker may have the messages already. */
 #define TRIES_MAX       40
 #define TRY_PAUSE_US    (500 * INT64_C(1000))
 #define CANARY_PAUSE_US (200 * INT64_C(1000))
@@ -46,7 +46,7 @@ static enum step wait_until(struct replay *replay, int64_t at_us)
     int64_t longest_us = now_us(replay) + PAUSE_MAX_US;
     replay->wait_until_us = at_us < longest_us ? at_us : longest_us;
     /* While it paces or watches, the broker has sent ahead what is not read yet. */
-    replay->wait_listens = replay->stage != REPLAY_PACING && replay->stage != REPLAY_RECORDING;
+    replay->wait_listens = replay->stage != REPLAY_PACING && replay->tries == 0;
     return STEP_WAIT;
 }
 
@@ -56,6 +56,21 @@ static enum step fail(struct replay *replay, enum status status)
     if (replay->status == STATUS_OK) replay->status = status;
     replay->stage = REPLAY_CLOSING;
     return STEP_MORE;
+}
+
+/* The ledger has one writer at a time, and under load its turn may be long in coming: the same step again. */
+static enum step try_again(struct replay *replay, enum status status, const struct error *error)
+{
+    bool may_pass = status == STATUS_RETRY || status == STATUS_UNKNOWN;
+    bool given_up = replay->stop && replay->stage != REPLAY_RECORDING;
+    struct error lost;
+    enum status alive = STATUS_OK;
+    if (may_pass && !given_up && ++replay->tries <= TRIES_MAX) {
+        alive = consumer_keep_alive(replay->ports->consumer, &lost);
+        if (alive == STATUS_OK) return wait_until(replay, now_us(replay) + TRY_PAUSE_US);
+    }
+    replay->error = alive == STATUS_OK ? *error : lost;
+    return fail(replay, alive == STATUS_OK ? status : alive);
 }
 
 static enum step go_to(struct replay *replay, int stage)
@@ -152,8 +167,9 @@ static enum step editing(struct replay *replay)
 
 static enum step looking_back(struct replay *replay)
 {
-    enum status status = replay_look_back(replay, &replay->error);
-    if (status != STATUS_OK) return fail(replay, status);
+    struct error error;
+    enum status status = replay_look_back(replay, &error);
+    if (status != STATUS_OK) return try_again(replay, status, &error);
     return replay->stop ? next_chunk(replay) : go_to(replay, REPLAY_PACING);
 }
 
@@ -175,80 +191,30 @@ static enum step journaling(struct replay *replay)
 {
     replay_prepare_entries(replay);
     for (size_t i = 0; i < replay->entry_count; i++) replay->entries[i].state = INTERVENTION_BEGUN;
-    enum status status = ledger_interventions_begin(replay->ports->ledger, replay->entries,
-                                                    replay->entry_count, &replay->error);
-    if (status != STATUS_OK) return fail(replay, status);
+    struct error error;
+    enum status status =
+        ledger_interventions_begin(replay->ports->ledger, replay->entries, replay->entry_count, &error);
+    if (status != STATUS_OK) return try_again(replay, status, &error);
     FAILPOINT("replay-journaled");
     return go_to(replay, REPLAY_PUBLISHING);
 }
 
-static void fill(struct replay *replay, size_t index, struct publication *publication)
-{
-    const struct letter *letter = &replay->chunk.letters[index];
-    const struct replay_item *item = &replay->items[index];
-    *publication = (struct publication){
-        .exchange = item->exchange,
-        .routing_key = item->routing_key,
-        .properties = letter->properties,
-        .body = item->body,
-        .header_count = 1,
-        .headers = {{.name = "x-bursar-replays", .number = letter->origin.replays + 1}},
-    };
-}
-
-/* What the broker did not take stays. A full queue will not take the next ones either. */
-static void take_outcome(struct replay *replay, size_t index, enum publication_outcome outcome)
-{
-    switch (outcome) {
-    case PUBLICATION_CONFIRMED: break;
-    case PUBLICATION_RETURNED:
-        replay_leave(replay, index, FATE_UNROUTABLE,
-                     arena_format(&replay->chunk.arena,
-                                  "no queue is bound to exchange '" TEXT_FORMAT "' with key '" TEXT_FORMAT
-                                  "'; say where to with --to EXCHANGE:KEY",
-                                  TEXT_ARGUMENTS(replay->items[index].exchange),
-                                  TEXT_ARGUMENTS(replay->items[index].routing_key)));
-        break;
-    case PUBLICATION_REFUSED:
-        replay_leave(replay, index, FATE_REFUSED, "the broker refused it: its queue is full or failing");
-        replay_stop(replay, "the broker refused messages: the queue they go to is full or failing");
-        break;
-    case PUBLICATION_NONE:
-    case PUBLICATION_UNKNOWN: replay->items[index].left = true; break;
-    }
-}
-
 static enum step publishing(struct replay *replay)
 {
-    size_t count = 0;
-    size_t indexes[CHUNK_LETTERS_MAX];
-    for (size_t i = 0; i < replay->chunk.count; i++) {
-        if (replay->items[i].left) continue;
-        indexes[count] = i;
-        fill(replay, i, &replay->publications[count++]);
-    }
-    enum status status =
-        publisher_publish(replay->ports->publisher, replay->publications, count, &replay->error);
+    struct error error;
+    enum status status = replay_publish(replay, &error);
     FAILPOINT("replay-confirmed");
-    for (size_t i = 0; i < count; i++) take_outcome(replay, indexes[i], replay->publications[i].outcome);
-    for (size_t i = 0; i < replay->entry_count; i++)
-        replay->entries[i].state =
-            replay->items[replay->entry_items[i]].left ? INTERVENTION_ABANDONED : INTERVENTION_DONE;
-    /* What was confirmed is finished first. What was sent and not answered may be in the queue: its entries
-     * stay begun. */
     if (status != STATUS_OK) {
+        /* What was confirmed is finished first. */
         replay->status = status;
-        for (size_t i = 0; i < count; i++)
-            if (replay->publications[i].outcome == PUBLICATION_UNKNOWN)
-                for (size_t k = 0; k < replay->entry_count; k++)
-                    if (replay->entry_items[k] == indexes[i]) replay->entries[k].state = INTERVENTION_BEGUN;
+        replay->error = error;
         replay_stop(replay, NULL);
     }
     replay_remember(replay);
     return go_to(replay, REPLAY_RECORDING);
 }
 
-static enum status mark_parked(struct replay *replay)
+static enum status mark_parked(struct replay *replay, struct error *error)
 {
     struct parked_mark *marks = arena_alloc(&replay->chunk.arena, (replay->entry_count + 1) * sizeof *marks);
     size_t count = 0;
@@ -261,43 +227,37 @@ static enum status mark_parked(struct replay *replay)
     }
     /* Nothing was parked by a worker so far. */
     if (count == 0 || replay->parked_sequence == 0) return STATUS_OK;
-    return ledger_parked_mark(replay->ports->ledger, marks, count, PARKED_REPLAYED, &replay->error);
+    return ledger_parked_mark(replay->ports->ledger, marks, count, PARKED_REPLAYED, error);
 }
 
 static enum step recording(struct replay *replay)
 {
-    struct error before = replay->error;
+    struct error error; /* the replay's own may be of a publication that failed */
     enum status status =
-        ledger_interventions_end(replay->ports->ledger, replay->entries, replay->entry_count, &replay->error);
-    if (status == STATUS_OK) status = mark_parked(replay);
-    if (status == STATUS_OK) {
-        replay->error = before; /* of a publication that failed */
-        FAILPOINT("replay-recorded");
-        return go_to(replay, REPLAY_ACKNOWLEDGING);
-    }
-    if (status != STATUS_RETRY && status != STATUS_UNKNOWN) return fail(replay, status);
-    if (++replay->tries > TRIES_MAX) return fail(replay, status);
-    enum status alive = consumer_keep_alive(replay->ports->consumer, &replay->error);
-    return alive == STATUS_OK ? wait_until(replay, now_us(replay) + TRY_PAUSE_US) : fail(replay, alive);
+        ledger_interventions_end(replay->ports->ledger, replay->entries, replay->entry_count, &error);
+    if (status == STATUS_OK) status = mark_parked(replay, &error);
+    if (status != STATUS_OK) return try_again(replay, status, &error);
+    FAILPOINT("replay-recorded");
+    return go_to(replay, REPLAY_ACKNOWLEDGING);
 }
 
 static enum step acknowledging(struct replay *replay)
 {
     uint64_t tags[CHUNK_LETTERS_MAX];
     size_t count = 0;
-    struct error before = replay->error;
     for (size_t i = 0; i < replay->chunk.count; i++)
         if (!replay->items[i].left) tags[count++] = replay->chunk.letters[i].tag;
-    enum status status = letter_walk_acknowledge(&replay->walk, tags, count, &replay->error);
-    if (status != STATUS_OK) return fail(replay, status);
+    struct error error;
+    enum status status = letter_walk_acknowledge(&replay->walk, tags, count, &error);
+    if (status != STATUS_OK) {
+        if (replay->status == STATUS_OK) replay->error = error;
+        return fail(replay, status);
+    }
     FAILPOINT("replay-acknowledged");
     replay->done += (int64_t)count;
     for (size_t i = 0; i < replay->chunk.count; i++)
         if (!replay->items[i].left) replay->items[i].fate = FATE_REPLAYED;
-    if (replay->status != STATUS_OK) {
-        replay->error = before;
-        return fail(replay, replay->status);
-    }
+    if (replay->status != STATUS_OK) return fail(replay, replay->status); /* of the publication */
     if (!is_canary(replay) || replay->stop) return next_chunk(replay);
     (void)next_chunk(replay);
     return go_to(replay, REPLAY_CANARY_CLOSING);

@@ -16,6 +16,10 @@ MUST_CHECK enum status replay_check_edits(struct replay *replay, struct error *e
 /* Writes the entries of the journal: for each id that goes, and for each edit. */
 void replay_prepare_entries(struct replay *replay);
 
+/* Publishes what goes, and takes the broker's answers: what it did not take is left. The entries get the
+ * state that they end with. Answers as publisher_publish. */
+MUST_CHECK enum status replay_publish(struct replay *replay, struct error *error);
+
 /* Reads what was parked since, and counts what came back; stops the replay where that is too much. */
 MUST_CHECK enum status replay_look_back(struct replay *replay, struct error *error);
 

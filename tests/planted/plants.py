@@ -298,7 +298,7 @@ PLANTS = [
     # Dead letters
     ("replay what the journal does not tell of", "src/deadletter/replay.c", "    return go_to(replay, REPLAY_JOURNALING);",
      "    replay_prepare_entries(replay);\n    return go_to(replay, REPLAY_PUBLISHING);", LETTERS),
-    ("acknowledge a letter whose confirm was lost", "src/deadletter/replay.c",
+    ("acknowledge a letter whose confirm was lost", "src/deadletter/replay_publish.c",
      "    case PUBLICATION_UNKNOWN: replay->items[index].left = true; break;", "    case PUBLICATION_UNKNOWN: break;", LETTERS),
     ("mark what was parked again meanwhile", "src/deadletter/replay.c", ".up_to = replay->parked_sequence}", ".up_to = 0}", LETTERS),
     ("leave a refund due that was made", "src/deadletter/discard.c", "    enum status status = mark_debts(discard);",

@@ -22,6 +22,18 @@ def show(figures):
         say(f"   {what:{width}}  {count:>10,}  {'' if units is None else format(units, ','):>12}")
 
 
+def look_at_dead_letters(world):
+    """What `bursar dlq` says of the parked messages; what is wrong with that."""
+    say("== dead letters, and what a replay would make of them")
+    groups = world.json("dlq", "list")
+    for group in groups:
+        say(f"   {group['count']:>8,}  {group['reason']}")
+    forecast = world.json("dlq", "replay", "--dry-run")
+    say("   " + ", ".join(f"{count:,} {fate}" for fate, count in sorted(forecast["fates"].items())))
+    listed, parked = sum(group["count"] for group in groups), world.ready("bursar.deductions.dlq")
+    return [] if listed == forecast["matched"] == parked else [f"{parked} messages are parked, {listed} listed, {forecast['matched']} looked at"]
+
+
 def run(world, options):
     say("== init")
     say("   " + world.run("init").strip().replace("\n", "\n   "))
@@ -47,6 +59,7 @@ def run(world, options):
     seconds = time.monotonic() - began
     wrong = campaign.check(None if options.keep else world.dead_letters(), copies=2)  # the kill may park a letter once more
     show(campaign.figures())
+    wrong += look_at_dead_letters(world)
     booked = world.value("SELECT count(*) FROM v_deduction")
     say(f"   {booked:,} bookings in {seconds:.1f} s with the crash in between: {booked / seconds:,.0f} a second, "
         "producers, servers and worker on this one machine")
@@ -87,6 +100,7 @@ def explain(world):
     say("== everything is still running; to look at it:")
     say(f"   {world.bursar} status -c {world.config}")
     say(f"   {world.bursar} budget list -c {world.config}")
+    say(f"   {world.bursar} dlq show --limit 3 -c {world.config}")
     say(f"   sqlite3 {world.ledger} 'select * from v_budget'")
     say(f"   curl http://127.0.0.1:{world.http_port}/metrics")
     say(f"   redis-cli -p {world.redis_server.port} hgetall 'budget:{{camp:00}}:meta'")
