@@ -1,5 +1,7 @@
 #include "deadletter/replay_private.h"
 
+#include <string.h>
+
 static void fill(struct replay *replay, size_t index, struct publication *publication)
 {
     const struct letter *letter = &replay->chunk.letters[index];
@@ -46,22 +48,58 @@ static void end_entries(struct replay *replay, const bool *unknown)
     }
 }
 
-enum status replay_publish(struct replay *replay, struct error *error)
+/* The letters that go to the same exchange as the first one that is not handed over yet; 0: there are none.
+ */
+static size_t next_group(struct replay *replay, bool *handed_over, size_t *indexes)
 {
     size_t count = 0;
-    size_t indexes[CHUNK_LETTERS_MAX];
-    bool unknown[CHUNK_LETTERS_MAX] = {false};
     for (size_t i = 0; i < replay->chunk.count; i++) {
-        if (replay->items[i].left) continue;
+        if (replay->items[i].left || handed_over[i]) continue;
+        if (count > 0 && !text_equal(replay->items[i].exchange, replay->items[indexes[0]].exchange)) continue;
+        handed_over[i] = true;
         indexes[count] = i;
         fill(replay, i, &replay->publications[count++]);
     }
-    enum status status = publisher_publish(replay->ports->publisher, replay->publications, count, error);
-    for (size_t i = 0; i < count; i++) {
-        enum publication_outcome outcome = replay->publications[i].outcome;
-        unknown[indexes[i]] = outcome == PUBLICATION_UNKNOWN;
-        take_outcome(replay, indexes[i], outcome);
+    return count;
+}
+
+/* An exchange that is not there costs the connection and not only its own messages. RabbitMQ says it so. */
+static bool is_missing_exchange(const struct error *error)
+{
+    return strstr(error->text, "no exchange '") != NULL;
+}
+
+static void take_missing_exchange(struct replay *replay, const size_t *indexes, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        replay_leave(replay, indexes[i], FATE_UNROUTABLE,
+                     arena_format(&replay->chunk.arena,
+                                  "there is no exchange '" TEXT_FORMAT
+                                  "'; say where to with --to EXCHANGE:KEY",
+                                  TEXT_ARGUMENTS(replay->items[indexes[i]].exchange)));
+}
+
+enum status replay_publish(struct replay *replay, struct error *error)
+{
+    size_t indexes[CHUNK_LETTERS_MAX], count;
+    bool unknown[CHUNK_LETTERS_MAX] = {false}, handed_over[CHUNK_LETTERS_MAX] = {false};
+    enum status status = STATUS_OK;
+    while (status == STATUS_OK && (count = next_group(replay, handed_over, indexes)) > 0) {
+        status = publisher_publish(replay->ports->publisher, replay->publications, count, error);
+        if (status != STATUS_OK && is_missing_exchange(error)) {
+            take_missing_exchange(replay, indexes, count);
+            status = STATUS_OK;
+            continue;
+        }
+        for (size_t i = 0; i < count; i++) {
+            enum publication_outcome outcome = replay->publications[i].outcome;
+            unknown[indexes[i]] = outcome == PUBLICATION_UNKNOWN;
+            take_outcome(replay, indexes[i], outcome);
+        }
     }
+    /* Behind a failure nothing was sent. */
+    for (size_t i = 0; i < replay->chunk.count; i++)
+        if (!handed_over[i]) replay->items[i].left = true;
     end_entries(replay, unknown);
     return status;
 }

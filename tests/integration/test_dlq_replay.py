@@ -76,6 +76,15 @@ def test_to_where_it_came_from(world):
     channel.connection.close()
 
 
+def test_an_exchange_that_is_gone_does_not_hold_up_the_others(world):
+    plant(world, [(body_of(f"m{i}"), parked_headers("malformed", exchange="gone" if i % 3 == 0 else "bursar")) for i in range(30)])
+    answer = replay(world, status=1)
+    assert counts(answer) == (30, 20, 10, False) and answer["fates"] == {"unroutable": 10, "replayed": 20}
+    assert "no exchange 'gone'" in answer["letters"][0]["detail"]
+    assert world.ready() == 20 and [letter["message_id"] for letter in shown(world)] == [f"m{i}" for i in range(0, 30, 3)]
+    assert sorted(entry["state"] for entry in journal(world, 3)) == [1] * 20 + [2] * 10
+
+
 def test_what_the_broker_gave_up_is_booked(world):
     world.settings["amqp.delivery_limit"] = 1
     world.write_config()
