@@ -303,6 +303,25 @@ static void unreadable_messages_are_marked_one_by_one(void **state)
     assert_true(look_get(f, "malformed").parked);
 }
 
+static void what_is_parked_later_is_left_alone(void **state)
+{
+    struct fixture *f = *state;
+    park(f, "m", PARK_ID_CONFLICT);
+    park(f, NULL, PARK_MALFORMED);
+    int64_t up_to = stats_get(f).last_parked_sequence;
+    park(f, "m", PARK_UNPROCESSABLE);
+    park(f, NULL, PARK_MALFORMED);
+    struct parked_mark marks[] = {{.message_id = TEXT_LITERAL("m"), .up_to = up_to},
+                                  {.reason = TEXT_LITERAL("malformed"), .up_to = up_to},
+                                  {.reason = TEXT_LITERAL("malformed"), .up_to = up_to}};
+    assert_ok(ledger_parked_mark(f->ledger, marks, 3, PARKED_REPLAYED, &f->error));
+    assert_int_equal(stats_get(f).parked, 2);
+    assert_true(look_get(f, "m").parked && look_get(f, "m").replayed);
+    marks[0].up_to = marks[1].up_to = 0;
+    assert_ok(ledger_parked_mark(f->ledger, marks, 2, PARKED_REPLAYED, &f->error));
+    assert_int_equal(stats_get(f).parked, 0);
+}
+
 #define TEST(name, kind) cmocka_unit_test_setup_teardown(name, setup_##kind, fixture_teardown)
 #define SUITE(kind)                                                                                          \
     {                                                                                                        \
@@ -313,6 +332,7 @@ static void unreadable_messages_are_marked_one_by_one(void **state)
             TEST(an_entry_that_cannot_be_written_takes_the_others_with_it, kind),                            \
             TEST(parked_ids_are_looked_up, kind), TEST(a_replay_is_remembered_for_ever, kind),               \
             TEST(what_was_parked_since, kind), TEST(unreadable_messages_are_marked_one_by_one, kind),        \
+            TEST(what_is_parked_later_is_left_alone, kind),                                                  \
     }
 
 int main(void)
