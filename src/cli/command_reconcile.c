@@ -8,6 +8,7 @@
 #include "base/instant.h"
 #include "core/amount.h"
 #include "core/limits.h"
+#include "core/message.h"
 #include "worker/system_clock.h"
 
 #include <poll.h>
@@ -154,6 +155,7 @@ int command_reconcile(struct command_context *context, int argc, char **argv)
     enum exit_status exit =
         session_open(&session, &context->options, SESSION_LEDGER | SESSION_STOCK | SESSION_BROKER);
     if (exit == EXIT_STATUS_WELL) {
+        message_decoder_install(); /* dead letters are read for their ids */
         struct run run = {.queue = queue_view_of(&session)};
         char actor[ACTOR_SIZE];
         actor_name(actor);

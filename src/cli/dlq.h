@@ -2,6 +2,7 @@
 #ifndef BURSAR_CLI_DLQ_H
 #define BURSAR_CLI_DLQ_H
 
+#include "cli/actor.h"
 #include "cli/arguments.h"
 #include "cli/session.h"
 #include "deadletter/letter_walk.h"
@@ -30,7 +31,7 @@ struct dlq {
     struct consumer *consumer;
     struct publisher *publisher;
     struct dead_letter_ports ports;
-    char actor[256];
+    char actor[ACTOR_SIZE];
 };
 
 /* Opens what the command needs besides the broker (SESSION_…). Anything but EXIT_STATUS_WELL has been

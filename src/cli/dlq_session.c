@@ -1,13 +1,13 @@
 #include "cli/dlq.h"
 
 #include "base/instant.h"
+#include "cli/actor.h"
 #include "cli/output.h"
 #include "cli/report.h"
 #include "worker/system_clock.h"
 
 #include <inttypes.h>
 #include <poll.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,21 +24,6 @@ static void on_signal(int number)
 bool dlq_is_interrupted(void)
 {
     return atomic_load_explicit(&interrupted, memory_order_relaxed);
-}
-
-/* Who answers for a change: the person behind sudo, where there is one. */
-static void name_actor(char *actor, size_t size)
-{
-    char host[128] = "?";
-    const char *user = getenv("SUDO_USER");
-    const struct passwd *entry = user == NULL ? getpwuid(getuid()) : NULL;
-    if (entry != NULL) user = entry->pw_name;
-    if (gethostname(host, sizeof host) != 0) snprintf(host, sizeof host, "?");
-    host[sizeof host - 1] = '\0';
-    if (user != NULL)
-        snprintf(actor, size, "%.120s@%s", user, host);
-    else
-        snprintf(actor, size, "%ld@%s", (long)getuid(), host);
 }
 
 static enum status open_broker(struct dlq *dlq)
@@ -64,7 +49,7 @@ enum exit_status dlq_open(struct dlq *dlq, const struct options *options, int se
         report("%s", dlq->session.error.text);
         return exit_status_of(status);
     }
-    name_actor(dlq->actor, sizeof dlq->actor);
+    actor_name(dlq->actor);
     dlq->ports = (struct dead_letter_ports){
         .consumer = dlq->consumer,
         .publisher = dlq->publisher,

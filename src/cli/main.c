@@ -46,7 +46,8 @@ static void print_help(void)
          "Environment: BURSAR_AMQP_URL, BURSAR_REDIS_URL, BURSAR_LEDGER_URL, or the same with _FILE for a "
          "file that holds the URL.\n"
          "\n"
-         "Exit status: 0 well; 1 it found something (drift not mended, a deduction refused, messages left in a "
+         "Exit status: 0 well; 1 it found something (drift not mended, a deduction refused, messages left in "
+         "a "
          "replay); 64 usage; 65 bad\n"
          "input data; 69 a service is unavailable; 70 internal error; 75 try again later; 78 configuration.");
 }

@@ -3,6 +3,7 @@ import json
 import re
 import time
 
+import pika
 import pytest
 
 NOTHING_WAITS = {"reconcile.orphan_after": 0}
@@ -243,6 +244,44 @@ def test_a_parked_one_is_no_orphan(camp):
     camp.wait("it to be parked", lambda: camp.value("SELECT count(*) FROM v_parked") == 1)
     worker.terminate()
     assert reconcile(camp, "--repair")["clean"]
+
+
+def test_one_that_the_broker_set_aside_is_no_orphan(camp):
+    """It is in the dead-letter queue, and in no record of the ledger."""
+    camp.settings.update(NOTHING_WAITS)
+    camp.write_config()
+    channel = camp.channel()
+    for message_id in ("by-property", "in-the-body"):
+        _, _, token = camp.deduct("camp", message_id, 20)
+        inside = message_id == "in-the-body"
+        body = {"budget_id": "camp", "amount": 20, "deducted_at": int(token), **({"message_id": message_id} if inside else {})}
+        channel.basic_publish("bursar.dlx", "deduction", json.dumps(body).encode(),
+                              pika.BasicProperties(message_id=None if inside else message_id, delivery_mode=2))
+    camp.deduct("camp", "crashed", 1)
+    found = reconcile(camp, "--repair")
+    assert [(f["kind"], f["message_id"]) for f in found["findings"]] == [("orphan", "crashed")]
+    assert len(camp.pending("camp")) == 2 and len(camp.dead_letters()) == 2
+    camp.run("dlq", "discard", "--yes")
+    assert not camp.pending("camp") and camp.left("camp") == 970
+    assert reconcile(camp)["clean"]
+    channel.connection.close()
+
+
+def test_a_replayed_one_is_no_orphan(camp):
+    """It stands at the end of the queue with an old token; what was refunded stays refunded."""
+    camp.settings.update(NOTHING_WAITS)
+    camp.write_config()
+    _, _, token = camp.deduct("camp", "odd", 20)
+    camp.publish({"message_id": "odd", "budget_id": "camp", "amount": "many", "deducted_at": int(token)})
+    worker = camp.worker()
+    camp.wait("it to be parked", lambda: camp.value("SELECT count(*) FROM v_parked") == 1)
+    worker.terminate()
+    camp.run("dlq", "replay", "--edit", "amount=20")
+    assert camp.ready() == 1 and reconcile(camp, "--repair")["clean"]
+    camp.worker()
+    camp.wait_settled(11)
+    camp.wait_quiet()
+    assert camp.value("SELECT settled FROM v_budget") == 50 and reconcile(camp)["clean"]
 
 
 def test_ledger_behind(camp):

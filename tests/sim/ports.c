@@ -92,7 +92,7 @@ static void sim_disconnect(struct consumer *base)
 static enum status sim_widen(struct consumer *base, size_t more, struct error *error)
 {
     struct sim_consumer *self = consumer_of(base);
-    return fate_of(self->process) == CALL_IS_DEAD ? dead(error) : consumer_widen(self->real, more, error);
+    return fate_of(self->caller) == CALL_IS_DEAD ? dead(error) : consumer_widen(self->real, more, error);
 }
 
 static void sim_origin(const struct consumer *base, struct text properties, struct letter_origin *origin)
