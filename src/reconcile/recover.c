@@ -35,19 +35,18 @@ enum reconcile_progress stage_recover(struct reconcile *reconcile, struct error 
     size_t count = 0;
     enum status status = ledger_interventions_open(reconcile->options.ledger, INTERVENTION_REPAIR,
                                                    &reconcile->slice, open, REPAIR_SLICE, &count, error);
+    size_t resolved = 0;
     for (size_t i = 0; i < count && status == STATUS_OK; i++) {
         bool is_entry = text_is_present(open[i].message_id);
         status = is_entry ? resolve_entry(reconcile, &open[i], error)
                           : resolve_numbers(reconcile, &open[i], error);
-        /* Redis refuses what was spoilt since; the repair cannot be told any more, and is not repeated. */
-        if (status == STATUS_REFUSED) {
-            open[i].state = INTERVENTION_ABANDONED;
-            status = STATUS_OK;
-        }
+        if (status == STATUS_OK) open[resolved++] = open[i];
+        /* Redis refuses what was spoilt since: nothing is known of the repair until somebody mends that. */
+        if (status == STATUS_REFUSED) status = STATUS_OK;
     }
-    if (status == STATUS_OK && count > 0)
-        status = ledger_interventions_end(reconcile->options.ledger, open, count, error);
+    if (status == STATUS_OK && resolved > 0)
+        status = ledger_interventions_end(reconcile->options.ledger, open, resolved, error);
     if (status != STATUS_OK) return reconcile_fail(reconcile, status);
-    if (count < REPAIR_SLICE) reconcile->stage = STAGE_BUDGETS;
+    if (count < REPAIR_SLICE || resolved == 0) reconcile->stage = STAGE_BUDGETS;
     return RECONCILE_MORE;
 }
