@@ -8,6 +8,7 @@ import re
 import pytest
 from books import Books
 from matrix import only_full
+from test_letters import DISCARDS, IMPORTS, REPLAYS
 from test_repairs import REPAIRS, SETTLES
 from world import ROOT
 
@@ -24,7 +25,7 @@ def test_every_failpoint_of_the_source_has_a_row():
     for path in glob.glob(os.path.join(ROOT, "src", "**", "*.[ch]"), recursive=True):
         with open(path) as file:
             found |= set(re.findall(r'\bFAILPOINT\("([^"]+)"\)', file.read()))
-    assert found == set(WORKER + PRODUCER + CREDITS + REPAIRS + SETTLES) | set(STATES)
+    assert found == set(WORKER + PRODUCER + CREDITS + REPAIRS + SETTLES + REPLAYS + DISCARDS + IMPORTS) | set(STATES)
 
 
 class Feed(Books):

@@ -34,7 +34,8 @@ def expect_right(world, budget="camp"):
     row = world.rows("SELECT total, settled FROM v_budget WHERE id = ?", budget)[0]
     assert left == left_by_totals == row["total"] - row["settled"] - pending and pending == pending_by_totals
     journal = world.rows("SELECT kind, state, subject, message_id, sequence FROM v_intervention")
-    assert not [entry for entry in journal if entry["state"] == "begun"], "each entry of the journal is closed"
+    # A replay that died may have published or not: its entry says begun for ever. A repair is always found out about.
+    assert not [entry for entry in journal if entry["state"] == "begun" and entry["kind"] == "repair"]
     return row["settled"]
 
 

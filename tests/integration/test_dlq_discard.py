@@ -182,29 +182,6 @@ def test_without_redis_nothing_is_thrown_away(world):
     assert discard(world)["refunded"] == 5 and world.left("camp") == 1000
 
 
-FAILPOINTS = ["void-before-commit", "void-after-commit", "discard-voided", "discard-released", "discard-recorded", "discard-acknowledged"]
-
-
-@pytest.mark.parametrize("failpoint", FAILPOINTS)
-@pytest.mark.parametrize("worker_between", [False, True])
-def test_killed_between_two_steps_and_run_again(world, failpoint, worker_between):
-    messages = [deducted(world, f"m{i}", 2) for i in range(40)] + [body_of(f"u{i}", 3) for i in range(10)]
-    world.redis.decrby("budget:{camp}", 30)
-    plant(world, [(message, parked_headers("unprocessable")) for message in messages])
-    assert world.left("camp") == 890
-    assert world.run_all("dlq", "discard", "--yes", environment={"BURSAR_FAILPOINT": failpoint}).returncode == -9
-    worker = world.worker() if worker_between else None
-    if worker:
-        world.wait("the refunds", lambda: world.value("SELECT count(*) FROM v_deduction WHERE refund = 'due'") == 0)
-    assert discard(world)["left"] == 0
-    assert world.ready(QUEUE) == 0 and world.left("camp") == 1000 and not world.pending("camp")
-    assert world.rows("SELECT DISTINCT state, refund FROM v_deduction") == [{"state": "voided", "refund": "done"}]
-    assert world.value("SELECT count(*) FROM v_deduction") == 50
-    if worker:
-        assert worker.terminate() == 0
-        assert world.left("camp") == 1000
-
-
 def test_what_was_discarded_is_not_booked_by_a_replay(world):
     message = deducted(world, "m1", 5)
     plant(world, [(message, parked_headers("unprocessable"))] * 2)

@@ -135,19 +135,3 @@ def test_an_export_that_fails_leaves_the_old_file(world):
     full = world.run_all("dlq", "export", "/dev/full")
     assert full.returncode == 65 and "No space left" in full.stderr
     assert world.ready(QUEUE) == 3000
-
-
-@pytest.mark.parametrize("failpoint", ["import-journaled", "import-confirmed", "publish-sent"])
-def test_an_import_that_is_killed_and_run_again(world, failpoint):
-    plant(world, [(body_of(f"m{i}"), parked_headers("unprocessable")) for i in range(50)])
-    path = path_of(world)
-    world.run("dlq", "export", path)
-    empty(world)
-    done = world.run_all("dlq", "import", path, "--to", "bursar:deduction", "--rate", "40", environment={"BURSAR_FAILPOINT": f"{failpoint}:3"})
-    assert done.returncode == -9
-    world.run("dlq", "import", path, "--to", "bursar:deduction")
-    worker = world.worker()
-    world.wait_settled(50)
-    world.wait_quiet()
-    assert world.value("SELECT count(*) FROM v_deduction WHERE state = 'settled'") == 50 and world.value("SELECT settled FROM v_budget") == 50
-    assert worker.terminate() == 0

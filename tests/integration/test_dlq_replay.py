@@ -263,19 +263,6 @@ def test_services_that_are_away(world):
     assert world.run_all("dlq", "replay", "--set", "redis.url=redis://127.0.0.1:1/0").returncode == 0  # not needed
 
 
-FAILPOINTS = ["replay-journaled", "publish-sent", "publish-confirmed", "replay-confirmed", "replay-recorded", "replay-acknowledged"]
-
-
-@pytest.mark.parametrize("failpoint", FAILPOINTS)
-def test_killed_between_two_steps_and_run_again(world, failpoint):
-    messages = [deducted(world, f"m{i}") for i in range(100)]
-    plant(world, [(message, parked_headers("unprocessable")) for message in messages])
-    for nth in (1, 2):
-        done = world.run_all("dlq", "replay", "--rate", "100", environment={"BURSAR_FAILPOINT": f"{failpoint}:{nth}"})
-        assert done.returncode == -9, done
-    check_after_kills(world, 100)
-
-
 def test_killed_in_the_middle_of_2000_and_run_again(world):
     messages = [deducted(world, f"m{i}") for i in range(999)] + [body_of(f"m{i}", amount=0) for i in range(999, 2000)]
     random.Random(7).shuffle(messages)
@@ -295,18 +282,3 @@ def test_killed_in_the_middle_of_2000_and_run_again(world):
                lambda: {letter["message_id"] for letter in shown(world)} == {f"m{i}" for i in range(999, 2000)})
     assert world.left("camp") == 1 and world.value("SELECT settled FROM v_budget") == 999 and not world.pending("camp")
     assert worker.terminate() == 0
-
-
-def check_after_kills(world, count):
-    """A last run, and a worker: all booked once, nothing left anywhere."""
-    world.wait("the broker to notice", lambda: world.run_all("dlq", "list").returncode == 0)
-    answer = replay(world, "--max-replays", "9")
-    assert answer["left"] == 0
-    assert world.ready(QUEUE) == 0 and world.ready() >= count
-    worker = world.worker()
-    world.wait_settled(count)
-    world.wait_quiet()
-    assert set(states(world).values()) == {"settled"} and len(states(world)) == count
-    assert world.left("camp") == 1000 - count and world.value("SELECT settled FROM v_budget") == count
-    assert worker.terminate() == 0
-    assert world.ready(QUEUE) == 0
