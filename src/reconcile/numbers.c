@@ -331,6 +331,7 @@ enum reconcile_progress stage_numbers(struct reconcile *reconcile, struct error 
     }
     enum queue_answer past = QUEUE_NOT_PAST;
     if (reconcile->options.repair && repair_raises(measure)) {
+        reconcile->queue.looked = false; /* what was seen before the cut says nothing of what came since */
         past = queue_is_past(reconcile, measure->second.now_us, false);
         if (past == QUEUE_WAIT) return RECONCILE_WAIT;
     }
