@@ -44,7 +44,8 @@ static const char help[] =
     "\n"
     "Exit status: 0 nothing found, or all of it mended; 1 something is not mended; 64 usage; 65 an unknown "
     "budget; 69 a service is\n"
-    "unavailable; 70 internal error; 75 another run holds the lock, or a budget never stood still: try again "
+    "unavailable, or a budget's keys hold what no script wrote; 70 internal error; 75 another run holds the "
+    "lock, or a budget never stood still: try again "
     "later; 78 configuration.\n";
 
 enum { OPTION_BUDGET = OPTION_OWN, OPTION_REPAIR, OPTION_MAX_REPAIR };
@@ -112,7 +113,7 @@ static void wait_until(int64_t until_us)
 static enum exit_status exit_of(const struct run *run, const struct reconcile_summary *summary)
 {
     if (run->report.unmended > 0) return EXIT_STATUS_FOUND;
-    if (run->queue.failed) return EXIT_STATUS_UNAVAILABLE;
+    if (run->queue.failed || summary->refused > 0) return EXIT_STATUS_UNAVAILABLE;
     return summary->complete ? EXIT_STATUS_WELL : EXIT_STATUS_TRY_AGAIN;
 }
 

@@ -150,10 +150,21 @@ static enum reconcile_progress stage_base(struct reconcile *reconcile, struct er
     return RECONCILE_MORE;
 }
 
+/* What no script wrote stands in its keys. A person must look at it; the other budgets go on. */
+static enum reconcile_progress leave_budget(struct reconcile *reconcile, const struct error *error)
+{
+    reconcile_say(reconcile, "%s: nothing is said of this budget until that is mended", error->text);
+    reconcile->summary.refused++;
+    reconcile->summary.complete = false;
+    reconcile->stage = STAGE_ORPHANS; /* of which an unproven budget has none */
+    return RECONCILE_MORE;
+}
+
 static enum reconcile_progress stage_measure(struct reconcile *reconcile, struct error *error)
 {
     struct measure *measure = &reconcile->measure;
     enum status status = measure_step(measure, error);
+    if (status == STATUS_REFUSED) return leave_budget(reconcile, error);
     if (status != STATUS_OK) return reconcile_fail(reconcile, status);
     if (measure->stage == MEASURE_DONE) {
         queue_note_booked(reconcile);

@@ -86,6 +86,7 @@ struct reconcile_summary {
     int64_t rows; /* of the ledger, read */
     int64_t found[FINDING_KIND_COUNT];
     int64_t mended;
+    int64_t refused;     /* budgets whose keys hold what no script wrote */
     int64_t unproven;    /* budgets whose numbers never stood still for long enough */
     bool clean;          /* nothing was found, but for what is information only */
     bool complete;       /* everything could be judged */

@@ -25,6 +25,21 @@ static enum status resolve_entry(struct reconcile *reconcile, struct interventio
     return STATUS_OK;
 }
 
+/* Redis refuses what was spoilt since: nothing is known of the repair, and its request may still come, until
+ * somebody mends that. */
+static enum status look_only(struct reconcile *reconcile, const struct intervention *open,
+                             const struct error *error)
+{
+    reconcile_say(reconcile,
+                  "budget " TEXT_FORMAT
+                  ": what became of an earlier repair is not known, so nothing is repaired: %s",
+                  TEXT_ARGUMENTS(open->budget_id), error->text);
+    reconcile->options.repair = false;
+    reconcile->summary.refused++;
+    reconcile->summary.complete = false;
+    return STATUS_OK;
+}
+
 enum reconcile_progress stage_recover(struct reconcile *reconcile, struct error *error)
 {
     if (!reconcile->options.repair) { /* writes nothing */
@@ -41,8 +56,7 @@ enum reconcile_progress stage_recover(struct reconcile *reconcile, struct error 
         status = is_entry ? resolve_entry(reconcile, &open[i], error)
                           : resolve_numbers(reconcile, &open[i], error);
         if (status == STATUS_OK) open[resolved++] = open[i];
-        /* Redis refuses what was spoilt since: nothing is known of the repair until somebody mends that. */
-        if (status == STATUS_REFUSED) status = STATUS_OK;
+        if (status == STATUS_REFUSED) status = look_only(reconcile, &open[i], error);
     }
     if (status == STATUS_OK && resolved > 0)
         status = ledger_interventions_end(reconcile->options.ledger, open, resolved, error);

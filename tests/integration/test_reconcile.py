@@ -327,3 +327,15 @@ def test_command_line(world):
     world.run("reconcile", "--max-repair", "5", status=64)
     world.run("reconcile", "--repair", "--max-repair", "x", status=64)
     assert "left-drift" not in world.run("reconcile")
+
+
+def test_a_spoilt_key_does_not_hide_the_others(camp):
+    camp.run("budget", "create", "aaa", "--total", "10")
+    camp.redis.set(camp.keys("aaa")[0], "a lot")
+    camp.redis.incr(camp.keys("camp")[0])
+    done = camp.run_all("reconcile", "--repair", "--json")
+    assert done.returncode == 69 and "aaa" in done.stderr
+    found = json.loads(done.stdout)
+    assert [(f["kind"], f["budget_id"], f["mended"]) for f in found["findings"]] == [("left-drift", "camp", True)] and not found["complete"]
+    camp.redis.set(camp.keys("aaa")[0], "10")
+    assert reconcile(camp)["clean"]
