@@ -132,6 +132,12 @@ static inline struct audited_budget *present_budget(struct reconcile *reconcile)
     return &reconcile->budgets[reconcile->budget];
 }
 
+/* An entry of the slice that is looked at, by its number below orphans.count. */
+static inline struct entry *orphan_chosen(struct reconcile *reconcile, size_t index)
+{
+    return &reconcile->measure.entries[reconcile->orphans.chosen[index]];
+}
+
 /* Notes how it failed. */
 enum reconcile_progress reconcile_fail(struct reconcile *reconcile, enum status status);
 
@@ -164,5 +170,8 @@ void queue_note_booked(struct reconcile *reconcile);
  * out of the queue and out of the worker's hands. `strict`: only an empty queue proves it. QUEUE_WAIT: ask
  * again at wait_until_us. */
 enum queue_answer queue_is_past(struct reconcile *reconcile, int64_t token_us, bool strict);
+
+/* orphan_repair.c: repairs those of the slice that may be. `mended` is per entry of it, all false. */
+MUST_CHECK enum status orphans_repair(struct reconcile *reconcile, bool *mended, struct error *error);
 
 #endif

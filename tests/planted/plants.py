@@ -240,7 +240,7 @@ PLANTS = [
      ") return false;\n    if (tag > last_tag) tag = last_tag;", "unit.corpus_confirms"),
     ("take a deduction without its token", "src/redis/redis_deduct.c",
      "    if ((result == DEDUCT_DONE || result == DEDUCT_REPEAT) && item->deducted_at_us == 0) return false;\n", "", "unit.corpus_redis"),
-    ("list a pending entry that no script wrote", "src/redis/redis_budget.c", "!message_id_is_valid(id) || ", "", "unit.corpus_redis"),
+    ("list a pending entry that no script wrote", "src/redis/redis_scan.c", "        if (message_id_is_valid(id) && ", "        if (", "unit.corpus_redis"),
     ("tell an answer that was refused", "src/redis/redis_deduct.c",
      "    if (status != STATUS_OK) deduct_answer(item, DEDUCT_INVALID);", "    (void)deduct_answer;", "unit.corpus_redis"),
     ("let a number of the configuration out of its range", "src/config/config_value.c", "number < key->min || ", "", "unit.corpus_config"),
