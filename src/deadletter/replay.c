@@ -258,7 +258,8 @@ static enum step acknowledging(struct replay *replay)
     for (size_t i = 0; i < replay->chunk.count; i++)
         if (!replay->items[i].left) replay->items[i].fate = FATE_REPLAYED;
     if (replay->status != STATUS_OK) return fail(replay, replay->status); /* of the publication */
-    if (!is_canary(replay) || replay->stop) return next_chunk(replay);
+    /* A canary of which nothing went tells nothing: the next letters are it. */
+    if (!is_canary(replay) || replay->stop || count == 0) return next_chunk(replay);
     (void)next_chunk(replay);
     return go_to(replay, REPLAY_CANARY_CLOSING);
 }

@@ -98,7 +98,7 @@ static void watch_id(struct replay *replay, const struct canary_id *id)
 
 void replay_remember(struct replay *replay)
 {
-    if (is_canary(replay) && replay->canary_ids == NULL)
+    if (is_canary(replay) && replay->canary_count == 0)
         replay->canary_ids = arena_alloc(&replay->arena, replay->chunk.items * sizeof *replay->canary_ids);
     for (size_t i = 0; i < replay->chunk.count; i++) {
         const struct message *message = replay->items[i].message;

@@ -187,12 +187,48 @@ static void test_a_canary_that_dies(void **state)
     }
 }
 
+/* The first letters cannot go anywhere, and tell nothing of the others: those have a canary all the same. */
+static void test_a_canary_that_cannot_go(void **state)
+{
+    struct stage stage;
+    struct worker_stand_in worker;
+    struct replay *replay = calloc(1, sizeof *replay);
+    struct replay_options options = {
+        .max_replays = 5, .max_failures = 100, .canary = 2, .canary_wait_us = 60000000};
+    (void)state;
+    stage_begin(&stage, false);
+    worker_begin(&stage, &worker);
+    fake_broker_delete_queue(stage.broker, DEAD);
+    fake_broker_declare(stage.broker);
+    for (int i = 0; i < 2; i++) {
+        struct publication letter = {
+            .exchange = TEXT_LITERAL("dlx"),
+            .routing_key = TEXT_LITERAL("key"),
+            .body = TEXT_LITERAL("{\"message_id\":\"elsewhere\",\"budget_id\":\"camp\",\"amount\":1}"),
+            .header_count = 2,
+            .headers = {{.name = "x-bursar-exchange", .value = TEXT_LITERAL("exchange")},
+                        {.name = "x-bursar-routing-key", .value = TEXT_LITERAL("nowhere")}}};
+        assert_int_equal(publisher_publish(stage.filler, &letter, 1, &stage.error), STATUS_OK);
+    }
+    stage_fill(&stage);
+    worker.parks_all = true;
+    assert_int_equal(run(&stage, &worker, replay, &options, 0, 1), STEP_DONE);
+    assert_non_null(replay->why_stopped);
+    assert_non_null(strstr(replay->why_stopped, "was parked again"));
+    assert_int_equal(replay->done, 2);
+    replay_free(replay);
+    free(replay);
+    worker_end(&worker);
+    stage_end(&stage);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_it_dies_after_each_step_while_a_worker_works),
         cmocka_unit_test(test_a_canary_that_lives),
         cmocka_unit_test(test_a_canary_that_dies),
+        cmocka_unit_test(test_a_canary_that_cannot_go),
     };
     message_decoder_install();
     return cmocka_run_group_tests(tests, NULL, NULL);
