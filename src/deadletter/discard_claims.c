@@ -193,22 +193,17 @@ static bool letter_owns_entry(const struct discard_claim *claim)
     return claim->amount == claim->query.amount;
 }
 
-/* An id that was used twice: the second deduction is booked nowhere, and its letter goes now. */
+/* An id that was used twice: the second deduction is booked nowhere, and its letter goes now. It is voided
+ * whatever became of the first one: who asks for it again must not hear that it is paid. */
 static void plan_foreign(struct discard *discard, struct discard_claim *claim)
 {
-    const struct ledger_deduction *row = &claim->row;
     if (claim->query.state != PENDING_PENDING || row_owns_entry(claim) || !letter_owns_entry(claim)) return;
-    enum release_outcome outcome = RELEASE_VOIDED;
-    if (text_equal(row->budget_id, claim->budget_id) && row->state == DEDUCTION_SETTLED)
-        outcome = RELEASE_EXTRA;
-    if (text_equal(row->budget_id, claim->budget_id) && row->state == DEDUCTION_REJECTED)
-        outcome = RELEASE_REJECTED;
     claim->release =
         add_release(discard, &(struct stock_release){.budget_id = claim->budget_id,
                                                      .message_id = claim->message_id,
                                                      .deducted_at_us = claim->query.deducted_at_us,
                                                      .amount = claim->query.amount,
-                                                     .outcome = outcome});
+                                                     .outcome = RELEASE_VOIDED});
     discard->items[claim->letter].refund += claim->query.amount;
 }
 

@@ -319,6 +319,31 @@ static void test_nothing_is_published_that_a_full_queue_refuses(void **state)
     stage_end(&stage);
 }
 
+/* The id was booked with another amount, its entry forgotten, and then used again. Whoever asks for the
+ * second purchase once more must not hear that it is paid. */
+static void test_a_second_purchase_that_is_discarded_is_not_paid(void **state)
+{
+    struct stage stage;
+    struct batch batch;
+    enum step last;
+    static struct origin origin;
+    (void)state;
+    stage_begin(&stage, true);
+    struct deduction first = {
+        .message_id = TEXT_LITERAL("id-01"), .budget_id = TEXT_LITERAL("camp"), .amount = 7};
+    batch_init(&batch, 1);
+    (void)batch_append(&batch, &first, &origin, TEXT_LITERAL("{}"));
+    assert_int_equal(ledger_settle(stage.witness, &batch, 0, 1, &stage.error), STATUS_OK);
+    batch_free(&batch);
+    assert_true(run_discard(&stage, 0, &last));
+    assert_int_equal(last, STEP_DONE);
+    assert_int_equal(fake_ledger_deduction_find(stage.store, first.message_id)->state, DEDUCTION_SETTLED);
+    struct stock_deduct again = {.budget_id = first.budget_id, .message_id = first.message_id, .amount = 5};
+    assert_int_equal(stock_deduct(stage.ports.stock, &again, 1, &stage.error), STATUS_OK);
+    assert_int_equal(again.result, DEDUCT_REFUNDED);
+    stage_end(&stage);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -333,6 +358,7 @@ int main(void)
         cmocka_unit_test(test_redis_fails_while_letters_are_discarded),
         cmocka_unit_test(test_what_comes_back_meanwhile_stays),
         cmocka_unit_test(test_nothing_is_published_that_a_full_queue_refuses),
+        cmocka_unit_test(test_a_second_purchase_that_is_discarded_is_not_paid),
     };
     message_decoder_install();
     return cmocka_run_group_tests(tests, NULL, NULL);
