@@ -84,6 +84,8 @@ void fake_broker_set_observer(struct fake_broker *broker, fake_broker_observer *
 /* Ends every consumer of a queue that stays, as when the queue's node goes down. */
 void fake_broker_cancel_consumers(struct fake_broker *broker, const char *queue);
 
+bool fake_broker_exists(const struct fake_broker *broker, const char *queue);
+
 /* What is where. Unacknowledged counts what is held by consumers, delivered or on its way. */
 size_t fake_broker_ready(const struct fake_broker *broker, const char *queue);
 size_t fake_broker_unacknowledged(const struct fake_broker *broker, const char *queue);

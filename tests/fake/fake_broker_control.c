@@ -55,6 +55,12 @@ static const struct fake_queue *queue_named(const struct fake_broker *broker, co
     return queue;
 }
 
+bool fake_broker_exists(const struct fake_broker *broker, const char *name)
+{
+    const struct fake_queue *queue = queue_named(broker, name);
+    return queue != NULL && queue->exists;
+}
+
 size_t fake_broker_ready(const struct fake_broker *broker, const char *name)
 {
     const struct fake_queue *queue = queue_named(broker, name);

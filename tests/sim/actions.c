@@ -256,6 +256,8 @@ static void pass(struct world *world)
     const struct reconciler *reconciler = &world->reconciler;
     int64_t wait_us = reconciler->wait_until_us - world->now_us;
     if (reconciler->running && wait_us > 0 && wait_us < most_us) most_us = wait_us;
+    wait_us = world->replayer.wait_until_us - world->now_us;
+    if (world->replayer.running && wait_us > 0 && wait_us < most_us) most_us = wait_us;
     world_pass(world, most_us);
 }
 
@@ -263,6 +265,7 @@ static void pass(struct world *world)
  * windows between reading a refund without token and making it, nothing is promised. */
 static void pass_long(struct world *world)
 {
+    if (replayer_has_refunds(&world->replayer)) return;
     for (size_t i = 0; i < PROCESSES_MAX; i++) {
         const struct process *process = &world->processes[i];
         if (process->running && process->given[HAND_STOCK] != NULL &&
@@ -301,6 +304,31 @@ static void act_of_reconcile(struct world *world, enum action action)
     }
 }
 
+static void act_on_letters(struct world *world, enum action action)
+{
+    struct replayer *replayer = &world->replayer;
+    size_t steps = 1 + dice_roll(&world->dice, world->swarm.letters_burst);
+    switch (action) {
+    case ACTION_LETTERS: {
+        struct letters_wish wish = replayer_wish(world);
+        if (replayer->running)
+            replayer_refuse_second(world);
+        else
+            replayer_start(replayer, world, &wish);
+        break;
+    }
+    case ACTION_LETTERS_STEP:
+        for (; steps > 0 && replayer_step(replayer); steps--) continue;
+        break;
+    case ACTION_LETTERS_STOP: replayer_stop(replayer); break;
+    case ACTION_LETTERS_KILL: replayer_kill(replayer); break;
+    case ACTION_LETTERS_KILL_INSIDE:
+        if (replayer->running) replayer->caller.calls_left = 1 + (unsigned)dice_roll(&world->dice, 12);
+        break;
+    default: break;
+    }
+}
+
 void world_act(struct world *world, enum action action)
 {
     switch (action) {
@@ -310,7 +338,9 @@ void world_act(struct world *world, enum action action)
     case ACTION_START: start(world); break;
     case ACTION_TAMPER: world_tamper(world); break;
     default:
-        if (action >= ACTION_RECONCILE) {
+        if (action >= ACTION_LETTERS) {
+            act_on_letters(world, action);
+        } else if (action >= ACTION_RECONCILE) {
             act_of_reconcile(world, action);
         } else if (action >= ACTION_LEDGER_DOWN) {
             act_on_ledger(world, action);

@@ -33,6 +33,17 @@ void check_change_of_reconcile(struct world *world, const struct fake_stock_chan
 void check_amended(struct world *world, const struct fake_stock_change *change);
 void check_run_ended(struct world *world);
 
+/* A replay or discard of dead letters (check_letters.c): it begins; the broker gives it a letter; it
+ * publishes, and has heard what became of that; a letter is acknowledged; it inserts a row; it changes
+ * something in Redis. */
+void check_letters_begin(struct world *world);
+void check_letter_given(struct world *world, const struct delivery *letter);
+void check_letters_go(struct world *world, const struct publication *publications, size_t count);
+void check_letters_gone(struct world *world, const struct publication *publications, size_t count);
+void check_letter_acknowledged(struct world *world, const struct delivery *letter);
+void check_row_of_discard(struct world *world, const struct truth_row *row);
+void check_change_of_letters(struct world *world, const struct fake_stock_change *change);
+
 /* Whether nothing is left to do for any worker. */
 bool check_is_drained(struct world *world, char *what, size_t size);
 

@@ -28,7 +28,7 @@ static enum park_reason reason_of(struct text properties)
 static bool is_deserved(const struct truth *truth, const struct truth_item *item, enum park_reason reason)
 {
     const struct truth_row *row = row_of(truth, item->id);
-    if (item->fault != PARK_NONE) return reason == item->fault;
+    if (item->fault != PARK_NONE && (reason == item->fault || !item->edited)) return reason == item->fault;
     if (reason == PARK_UNPROCESSABLE) return truth->ids[item->id].refusable;
     if (reason != PARK_ID_CONFLICT) return false;
     return truth->ledger_lost ||
@@ -93,14 +93,16 @@ static void count_park(struct world *world, enum park_reason reason, uint32_t me
                       message, park_reason_name(reason));
 }
 
-/* One outcome for each item: a row that says the same, or a place in the dead-letter queue. */
+/* One outcome for each item: a row that says the same, or a place in the dead-letter queue; or another copy
+ * of it is still to come, for a replay was faster. */
 static void check_item(struct world *world, uint32_t message, const struct truth_item *item)
 {
     const struct truth_row *row = row_of(&world->truth, item->id);
-    bool booked =
-        item->fault == PARK_NONE && row != NULL && row->amount == item->amount && row->budget == item->budget;
-    if (booked || (item->fault == PARK_NONE && world->truth.ids[item->id].row_lost)) return;
-    if (item->parked_as == PARK_NONE) {
+    bool readable = item->fault == PARK_NONE || item->edited;
+    bool booked = readable && row != NULL && row->amount == item->amount && row->budget == item->budget;
+    if (booked || (readable && world->truth.ids[item->id].row_lost)) return;
+    bool is_somewhere = item->letters > 0 || item->copies > 0 || item->lost || item->discarded;
+    if (item->parked_as == PARK_NONE || !is_somewhere) {
         world_violate(world, "acknowledged-when-durable",
                       "message %" PRIu32 " is acknowledged, and i%" PRIu32 " is neither booked nor parked",
                       message, item->id);
@@ -109,10 +111,11 @@ static void check_item(struct world *world, uint32_t message, const struct truth
     count_park(world, item->parked_as, message);
 }
 
-static void acknowledged(struct world *world, uint32_t index)
+static void acknowledged(struct world *world, struct truth_place place)
 {
     /* The rows of the very commit that this acknowledges may not have been looked at yet. */
     check_ledger(world);
+    uint32_t index = place.message;
     const struct truth_message *message = &world->truth.messages[index];
     if (message->fault != PARK_NONE) {
         if (message->parked_as == PARK_NONE)
@@ -121,8 +124,62 @@ static void acknowledged(struct world *world, uint32_t index)
         else
             count_park(world, message->parked_as, index);
     }
-    for (size_t i = 0; i < message->item_count; i++)
-        check_item(world, index, &world->truth.items[message->first_item + i]);
+    size_t count;
+    const struct truth_item *items = truth_items(&world->truth, place, &count);
+    for (size_t i = 0; i < count; i++) check_item(world, index, &items[i]);
+}
+
+/* Counts what holds an item, or a message that nobody can read. */
+static void count_letters(struct truth *truth, struct truth_place place, int more)
+{
+    size_t count;
+    struct truth_item *items = truth_items(truth, place, &count);
+    for (size_t i = 0; i < count; i++) items[i].letters += (uint32_t)more;
+    if (count == 0) truth->messages[place.message].letters += (uint32_t)more;
+}
+
+static void count_copies(struct truth *truth, struct truth_place place, int more)
+{
+    size_t count;
+    struct truth_item *items = truth_items(truth, place, &count);
+    for (size_t i = 0; i < count; i++) items[i].copies += (uint32_t)more;
+    if (count == 0) truth->messages[place.message].copies += (uint32_t)more;
+}
+
+static void lose(struct truth *truth, struct truth_place place)
+{
+    size_t count;
+    struct truth_item *items = truth_items(truth, place, &count);
+    for (size_t i = 0; i < count; i++) items[i].lost = true;
+}
+
+static bool takes_letters(const struct world *world)
+{
+    return !world->dlq_full && fake_broker_exists(world->broker, DEAD_LETTER_QUEUE);
+}
+
+/* In the dead-letter queue. */
+static void check_letter(struct world *world, enum fake_broker_event event, const struct delivery *delivery)
+{
+    struct truth *truth = &world->truth;
+    struct truth_place place;
+    bool is_known = truth_holds(truth, delivery->body, &place);
+    if (event == FAKE_BROKER_QUEUED) parked(world, delivery);
+    if (!is_known) return;
+    switch (event) {
+    case FAKE_BROKER_QUEUED: count_letters(truth, place, 1); break;
+    case FAKE_BROKER_GIVEN: check_letter_given(world, delivery); break;
+    case FAKE_BROKER_ACKNOWLEDGED:
+        count_letters(truth, place, -1);
+        check_letter_acknowledged(world, delivery);
+        break;
+    case FAKE_BROKER_DEAD_LETTERED:
+    case FAKE_BROKER_DROPPED:
+        count_letters(truth, place, -1);
+        lose(truth, place);
+        break;
+    case FAKE_BROKER_BAD_TAG: break;
+    }
 }
 
 void check_broker(void *context, enum fake_broker_event event, const char *queue,
@@ -135,14 +192,16 @@ void check_broker(void *context, enum fake_broker_event event, const char *queue
         return;
     }
     if (!is_main) {
-        if (event == FAKE_BROKER_QUEUED) parked(world, delivery);
+        check_letter(world, event, delivery);
         return;
     }
-    struct truth_place place = truth_place_of(delivery->body);
-    if (place.message >= world->truth.message_count) return;
+    struct truth_place place;
+    if (!truth_holds(&world->truth, delivery->body, &place)) return;
     struct truth_message *message = &world->truth.messages[place.message];
     if (event == FAKE_BROKER_QUEUED) {
         if (message->queued++ == 0) message->queued_at_us = fake_stock_now(world->stock);
+        if (message->queued > 1) message->given_at_us = 0; /* replayed: it waits anew */
+        count_copies(&world->truth, place, 1);
         return;
     }
     if (event == FAKE_BROKER_GIVEN) {
@@ -150,6 +209,8 @@ void check_broker(void *context, enum fake_broker_event event, const char *queue
         return;
     }
     message->gone++;
-    if (event == FAKE_BROKER_DEAD_LETTERED) message->given_up = true;
-    if (event == FAKE_BROKER_ACKNOWLEDGED) acknowledged(world, place.message);
+    count_copies(&world->truth, place, -1);
+    /* The dead-letter queue may be full, or gone: then the broker drops it. */
+    if (event == FAKE_BROKER_DEAD_LETTERED && !takes_letters(world)) lose(&world->truth, place);
+    if (event == FAKE_BROKER_ACKNOWLEDGED) acknowledged(world, place);
 }

@@ -43,8 +43,9 @@ static bool was_asked_for(const struct truth *truth, const struct truth_row *row
 {
     for (size_t i = truth->item_count; i > 0; i--) {
         const struct truth_item *item = &truth->items[i - 1];
-        if (item->id == row->id && item->fault == PARK_NONE && item->budget == row->budget &&
-            item->amount == row->amount && item->token == row->token)
+        bool readable = item->fault == PARK_NONE || item->edited;
+        if (item->id == row->id && readable && item->budget == row->budget && item->amount == row->amount &&
+            item->token == row->token)
             return true;
     }
     return false;
@@ -53,13 +54,22 @@ static bool was_asked_for(const struct truth *truth, const struct truth_row *row
 static void check_new_row(struct world *world, const struct truth_row *row)
 {
     struct truth *truth = &world->truth;
-    if (row->id >= truth->id_count || row->budget >= TRUTH_BUDGETS_MAX) {
+    /* A discard may not be able to tell the budget. */
+    bool is_nameless = row->state == DEDUCTION_VOIDED && row->reason == REASON_DISCARDED &&
+                       row->refund == REFUND_DONE && row->budget == TRUTH_NONE;
+    if (row->id >= truth->id_count || (row->budget >= TRUTH_BUDGETS_MAX && !is_nameless)) {
         world_violate(world, "row-asked-for", "a row for an id or a budget that nobody used");
         return;
     }
     if (truth->ids[row->id].row != TRUTH_NONE)
         world_violate(world, "one-row-an-id", "i%" PRIu32 " has two rows", row->id);
     if (row->state == DEDUCTION_VOIDED && truth->ids[row->id].voided) {
+        truth_row_add(truth, row);
+        return;
+    }
+    if (world->replayer.stepping) {
+        check_row_of_discard(world, row);
+        truth->ids[row->id].voided = true;
         truth_row_add(truth, row);
         return;
     }

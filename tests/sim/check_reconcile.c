@@ -79,7 +79,8 @@ static const char *whereabouts(struct world *world, const struct truth_sale *sal
         if (parked->state == PARKED_PARKED && truth_number(parked->message_id, 'i') == sale->id)
             return "parked";
     }
-    return reconciler_is_dead_letter(world, sale->id) ? "a dead letter" : NULL;
+    bool is_letter = truth_has_letter(truth, sale->id) || reconciler_is_dead_letter(world, sale->id);
+    return is_letter ? "a dead letter" : NULL;
 }
 
 void check_orphan(struct world *world, const struct truth_sale *sale)
@@ -99,16 +100,6 @@ void check_orphan(struct world *world, const struct truth_sale *sale)
                       sale->id, sale->budget, age_us);
 }
 
-static struct truth_sale *pending_sale(struct truth *truth, uint32_t id, uint32_t budget)
-{
-    if (id >= truth->id_count) return NULL;
-    for (uint32_t i = truth->ids[id].sale; i != TRUTH_NONE; i = truth->sales[i].before) {
-        if (truth->sales[i].budget == budget && truth->sales[i].state == SALE_PENDING)
-            return &truth->sales[i];
-    }
-    return NULL;
-}
-
 static bool looked_right(const struct world *world, uint32_t budget)
 {
     const struct books *books = &world->reconciler.looks[budget].books;
@@ -119,7 +110,7 @@ static bool looked_right(const struct world *world, uint32_t budget)
 void check_row_of_reconcile(struct world *world, const struct truth_row *row)
 {
     const struct reconcile_options *options = &world->reconciler.options;
-    const struct truth_sale *sale = pending_sale(&world->truth, row->id, row->budget);
+    const struct truth_sale *sale = truth_pending(&world->truth, row->id, row->budget);
     if (sale == NULL || sale->token != row->token || sale->amount != row->amount) {
         if (!is_undisturbed(world)) return; /* it was lost a moment ago */
         world_violate(world, "row-asked-for",
@@ -183,7 +174,7 @@ static void check_decided(struct world *world, const struct found *found)
     struct truth *truth = &world->truth;
     if (found->mended || found->id >= truth->id_count || truth->ids[found->id].row == TRUTH_NONE) return;
     const struct truth_row *row = &truth->rows[truth->ids[found->id].row];
-    const struct truth_sale *sale = pending_sale(truth, found->id, found->budget);
+    const struct truth_sale *sale = truth_pending(truth, found->id, found->budget);
     bool due = row->refund == REFUND_DUE;
     bool settled = row->state == DEDUCTION_SETTLED;
     bool owed =
@@ -213,7 +204,7 @@ void check_finding(struct world *world, const struct found *found)
     case FINDING_UNCLEARED:
     case FINDING_REFUND_DUE: check_decided(world, found); return;
     case FINDING_ORPHAN: {
-        const struct truth_sale *sale = pending_sale(&world->truth, found->id, found->budget);
+        const struct truth_sale *sale = truth_pending(&world->truth, found->id, found->budget);
         if (!found->mended && sale != NULL) check_orphan(world, sale);
         return;
     }
@@ -339,7 +330,9 @@ void check_run_ended(struct world *world)
     if (!reconciler->options.repair || reconciler->summary.refused > 0) return;
     for (size_t i = 0; i < fake_ledger_intervention_count(world->ledger); i++) {
         const struct intervention *entry = fake_ledger_intervention(world->ledger, i);
-        if (entry->state == INTERVENTION_BEGUN && !world->truth.ledger_lost)
+        bool is_own = entry->kind == INTERVENTION_REPAIR || entry->kind == INTERVENTION_VOID ||
+                      entry->kind == INTERVENTION_SETTLE;
+        if (is_own && entry->state == INTERVENTION_BEGUN && !world->truth.ledger_lost)
             world_violate(world, "repairs-are-journalled",
                           "the run is done, and entry %" PRId64 " is still begun", entry->sequence);
     }

@@ -140,6 +140,7 @@ void check_stock(void *context, const struct fake_stock_change *change)
     if (budget >= TRUTH_BUDGETS_MAX) return;
     struct truth_budget *sums = &world->truth.budgets[budget];
     if (world->reconciler.stepping) check_change_of_reconcile(world, change);
+    if (world->replayer.stepping) check_change_of_letters(world, change);
     if (change->kind == FAKE_STOCK_CREDITED) {
         if (change->amount == TOTAL_UNLIMITED) sums->unlimited = true;
         if (change->amount != TOTAL_UNLIMITED) sums->credited += change->amount;

@@ -24,6 +24,7 @@ static void mend_everything(struct world *world)
 {
     world->guards_left = world->late.count > 0 ? -1 : world_guards(world);
     reconciler_kill(&world->reconciler);
+    replayer_kill(&world->replayer);
     world->healing = true;
     world->redis_down = world->ledger_down = world->ledger_full = false;
     world->alarm = world->broker_down = world->dlq_full = false;
@@ -47,8 +48,7 @@ static void start_everything(struct world *world)
     }
 }
 
-/* One round of every worker; time goes on to the next deadline. */
-static void round_of_all(struct world *world)
+void world_round(struct world *world)
 {
     world->events++;
     int64_t wait_us = 1000000; /* as long as the loop waits at most */
@@ -84,14 +84,14 @@ static void producers_finish(struct world *world)
     }
 }
 
-static bool run_until_drained(struct world *world)
+bool world_drain(struct world *world)
 {
     char what[200] = "";
     for (size_t round = 0; round < ROUNDS_MAX; round++) {
         if (world->violation.found) return false;
         start_everything(world);
         if (check_is_drained(world, what, sizeof what)) return true;
-        round_of_all(world);
+        world_round(world);
     }
     world_violate(world, "progress", "after %d rounds without faults: %s", ROUNDS_MAX, what);
     return false;
@@ -106,7 +106,7 @@ static void stop_everything(struct world *world)
         bool any = false;
         for (size_t i = 0; i < world->swarm.processes; i++) any = any || world->processes[i].running;
         if (!any) return;
-        round_of_all(world);
+        world_round(world);
     }
     world_violate(world, "progress", "a worker that was asked to stop did not, within %d rounds",
                   ROUNDS_STOP_MAX);
@@ -120,9 +120,10 @@ void world_heal(struct world *world)
     mend_everything(world);
     producers_finish(world);
     /* First with what refuses still refusing: it must hold up nothing else. */
-    if (!run_until_drained(world)) return;
+    if (!world_drain(world)) return;
     for (uint32_t i = 0; i < TRUTH_BUDGETS_MAX; i++) redis_spoil(world, i, true);
-    if (!run_until_drained(world)) return;
+    if (!world_drain(world)) return;
+    if (world->swarm.handles_letters) world_handle_letters(world);
     stop_everything(world);
     if (!world->violation.found) check_end(world);
     if (!world->violation.found && world->swarm.reconciles) world_reconcile(world);

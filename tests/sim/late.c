@@ -122,10 +122,12 @@ bool late_arrive(struct world *world)
     world_trace(world, "  late request %d of %zu items %s", (int)request.kind, request.count,
                 in_time ? "arrives" : "is lost");
     check_ledger(world);
-    bool stepping = world->reconciler.stepping;
-    world->reconciler.stepping = false; /* whoever sent it, it is nobody's doing now */
+    bool stepping = world->reconciler.stepping, handling = world->replayer.stepping;
+    world->reconciler.stepping = world->replayer.stepping =
+        false; /* whoever sent it, it is nobody's doing now */
     if (in_time) carry_out(world, &request);
     world->reconciler.stepping = stepping;
+    world->replayer.stepping = handling;
     free(request.items);
     return true;
 }

@@ -82,6 +82,7 @@ struct sums {
     uint64_t actions[ACTION_COUNT], faults[CHANCE_COUNT];
     uint64_t runs[2];
     uint64_t found[2][FINDING_KIND_COUNT], mended[2][FINDING_KIND_COUNT];
+    uint64_t letters[FATE_COUNT];
 };
 
 static void sums_add(struct sums *sums, const struct outcome *outcome)
@@ -95,6 +96,7 @@ static void sums_add(struct sums *sums, const struct outcome *outcome)
     sums->parked += outcome->parked;
     for (size_t i = 0; i < ACTION_COUNT; i++) sums->actions[i] += outcome->actions[i];
     for (size_t i = 0; i < CHANCE_COUNT; i++) sums->faults[i] += outcome->faults[i];
+    for (size_t i = 0; i < FATE_COUNT; i++) sums->letters[i] += outcome->letters[i];
     for (size_t i = 0; i < 2; i++) {
         sums->runs[i] += outcome->runs[i];
         for (size_t kind = 0; kind < FINDING_KIND_COUNT; kind++) {
@@ -125,6 +127,8 @@ static void table_print(const struct sums *sums)
         printf("%-16s %12" PRIu64 "\n", action_name((enum action)i), sums->actions[i]);
     for (size_t i = 0; i < CHANCE_COUNT; i++)
         printf("%-24s %12" PRIu64 "\n", chance_name((enum chance)i), sums->faults[i]);
+    for (size_t i = 0; i < FATE_COUNT; i++)
+        printf("letters-%-24s %12" PRIu64 "\n", letter_fate_name((enum letter_fate)i), sums->letters[i]);
     static const char *const when[] = {"under-way", "at-the-end"};
     for (size_t i = 0; i < 2; i++) {
         printf("reconciles-%-18s %12" PRIu64 "\n", when[i], sums->runs[i]);

@@ -1,5 +1,6 @@
 #include "sim/ports.h"
 
+#include "sim/check.h"
 #include "sim/world.h"
 
 static enum status dead(struct error *error)
@@ -106,7 +107,7 @@ static void sim_consumer_close(struct consumer *base)
 }
 
 void sim_consumer_open(struct sim_consumer *consumer, struct world *world, struct caller *caller,
-                       size_t prefetch)
+                       const char *queue, size_t prefetch)
 {
     static const struct consumer_ops ops = {
         .connect = sim_connect,
@@ -122,7 +123,7 @@ void sim_consumer_open(struct sim_consumer *consumer, struct world *world, struc
         .close = sim_consumer_close,
     };
     *consumer = (struct sim_consumer){
-        .base.ops = &ops, .real = fake_consumer_open(world->broker, QUEUE, prefetch), .caller = caller};
+        .base.ops = &ops, .real = fake_consumer_open(world->broker, queue, prefetch), .caller = caller};
 }
 
 /* The publisher. */
@@ -146,7 +147,11 @@ static enum status sim_publish(struct publisher *base, struct publication *publi
         for (size_t i = 0; i < count; i++) publications[i].outcome = PUBLICATION_NONE;
         return dead(error);
     }
-    return publisher_publish(self->real, publications, count, error);
+    bool watched = self->caller != NULL && self->caller->handles_letters;
+    if (watched) check_letters_go(self->caller->world, publications, count);
+    enum status status = publisher_publish(self->real, publications, count, error);
+    if (watched) check_letters_gone(self->caller->world, publications, count);
+    return status;
 }
 
 static enum status sim_depth(struct publisher *base, struct text queue, int64_t *messages, int64_t *consumers,

@@ -18,7 +18,8 @@ struct caller {
     bool redis_away, ledger_away; /* out of its reach, and not out of the others' */
     bool redis_broken;            /* its connection to Redis is gone, and it does not know yet */
     bool is_short;                /* a run of a hundred calls, of which each may end it: few of them fail */
-    bool looks_only;              /* a reconcile that may not change anything */
+    bool looks_only;              /* a reconcile, or a replay, that may not change anything */
+    bool handles_letters;         /* a replay or a discard: what it publishes is looked at */
 };
 
 enum call_fate {
@@ -59,7 +60,7 @@ struct sim_ledger {
 
 /* Each is closed by its owner; the fakes stay. */
 void sim_consumer_open(struct sim_consumer *consumer, struct world *world, struct caller *caller,
-                       size_t prefetch);
+                       const char *queue, size_t prefetch);
 void sim_publisher_open(struct sim_publisher *publisher, struct world *world, struct caller *caller);
 void sim_stock_open(struct sim_stock *stock, struct world *world, struct caller *caller);
 void sim_ledger_open(struct sim_ledger *ledger, struct world *world, struct caller *caller);

@@ -17,7 +17,7 @@ static enum status path(struct ledger *base, enum deed deed, struct error *error
     struct sim_ledger *self = self_of(base);
     struct world *world = self->world;
     if (deed == WRITES && self->caller != NULL && self->caller->looks_only)
-        world_violate(world, "a-look-writes-nothing", "a reconcile without repair writes into the ledger");
+        world_violate(world, "a-look-writes-nothing", "who only looks writes into the ledger");
     enum call_fate fate = self->caller == NULL ? CALL_GOES : caller_ask(self->caller);
     if (fate == CALL_IS_DEAD) return error_set(error, STATUS_RETRY, "the process is dead");
     bool away = world->ledger_down || (self->caller != NULL && self->caller->ledger_away);

@@ -25,7 +25,7 @@ void process_start(struct process *process, struct world *world)
     assert(!process->running);
     *process = (struct process){.world = world, .caller.world = world, .running = true};
     metrics_init(&process->metrics);
-    sim_consumer_open(&process->consumer, world, &process->caller, world->swarm.settings.prefetch);
+    sim_consumer_open(&process->consumer, world, &process->caller, QUEUE, world->swarm.settings.prefetch);
     sim_publisher_open(&process->publisher, world, &process->caller);
     sim_stock_open(&process->stock, world, &process->caller);
     sim_ledger_open(&process->ledger, world, &process->caller);

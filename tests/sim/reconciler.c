@@ -41,16 +41,15 @@ static enum status look(void *context, struct queue_look *look, struct error *er
 }
 
 /* Whether a body that lies in the dead-letter queue speaks of the id. */
-static bool speaks_of(const struct truth *truth, const struct delivery *delivery, uint32_t id)
+static bool speaks_of(struct truth *truth, const struct delivery *delivery, uint32_t id)
 {
-    struct truth_place place = truth_place_of(delivery->body);
-    if (place.message >= truth->message_count) return false;
-    const struct truth_message *message = &truth->messages[place.message];
-    for (size_t i = 0; i < message->item_count; i++) {
-        bool meant = place.item == TRUTH_NONE || place.item == i || !message->is_batch;
-        if (meant && truth->items[message->first_item + i].id == id) return true;
-    }
-    return message->property_id == id;
+    struct truth_place place;
+    size_t count;
+    if (!truth_holds(truth, delivery->body, &place)) return false;
+    const struct truth_item *items = truth_items(truth, place, &count);
+    for (size_t i = 0; i < count; i++)
+        if (items[i].id == id) return true;
+    return truth->messages[place.message].property_id == id;
 }
 
 bool reconciler_is_dead_letter(struct world *world, uint32_t id)
@@ -68,6 +67,8 @@ static enum status find_dead_letters(void *context, const struct text *ids, size
     struct reconciler *self = context;
     enum status status = publisher_connect(&self->publisher.base, error);
     if (status != STATUS_OK) return status;
+    if (fake_broker_unacknowledged(self->world->broker, DEAD_LETTER_QUEUE) > 0)
+        return error_set(error, STATUS_RETRY, "another reader holds letters");
     for (size_t i = 0; i < count; i++)
         found[i] = reconciler_is_dead_letter(self->world, truth_number(ids[i], 'i'));
     return STATUS_OK;

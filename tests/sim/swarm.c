@@ -2,6 +2,7 @@
 
 /* Histories with reconcile take longer, and the others must stay many. */
 #define RECONCILE_PERMILLE 400
+#define LETTERS_PERMILLE   250
 
 const char *action_name(enum action action)
 {
@@ -52,6 +53,11 @@ const char *action_name(enum action action)
         [ACTION_RECONCILE_KILL] = "reconcile-kill",
         [ACTION_RECONCILE_KILL_INSIDE] = "reconcile-kill-inside",
         [ACTION_TAMPER] = "tamper",
+        [ACTION_LETTERS] = "letters",
+        [ACTION_LETTERS_STEP] = "letters-step",
+        [ACTION_LETTERS_STOP] = "letters-stop",
+        [ACTION_LETTERS_KILL] = "letters-kill",
+        [ACTION_LETTERS_KILL_INSIDE] = "letters-kill-inside",
     };
     return names[action];
 }
@@ -131,6 +137,12 @@ static const struct {
     [ACTION_RECONCILE_KILL] = {4, 300},
     [ACTION_RECONCILE_KILL_INSIDE] = {6, 350},
     [ACTION_TAMPER] = {3, 250},
+
+    [ACTION_LETTERS] = {15, 1000},
+    [ACTION_LETTERS_STEP] = {250, 1000},
+    [ACTION_LETTERS_STOP] = {2, 250},
+    [ACTION_LETTERS_KILL] = {4, 300},
+    [ACTION_LETTERS_KILL_INSIDE] = {6, 350},
 };
 
 static void draw_weight(struct swarm *swarm, struct dice *dice, enum action action)
@@ -169,7 +181,21 @@ static void draw_reconcile(struct swarm *swarm, struct dice *dice)
     swarm->orphan_after_us = ages[dice_roll(dice, sizeof ages / sizeof *ages)];
     swarm->repair_max = dice_permille(dice, 300) ? dice_between(dice, 0, 60) : INT64_MAX;
     swarm->reconcile_burst = bursts[dice_roll(dice, sizeof bursts / sizeof *bursts)];
-    for (enum action action = ACTION_RECONCILE; action < ACTION_COUNT; action++)
+    for (enum action action = ACTION_RECONCILE; action < ACTION_LETTERS; action++)
+        draw_weight(swarm, dice, action);
+}
+
+static void draw_letters(struct swarm *swarm, struct dice *dice)
+{
+    static const size_t bursts[] = {1, 2, 4, 16};
+    static const unsigned shares[] = {0, 200, 500, 1000};
+    swarm->handles_letters = dice_permille(dice, LETTERS_PERMILLE);
+    if (!swarm->handles_letters) return;
+    swarm->discard = shares[dice_roll(dice, sizeof shares / sizeof *shares)];
+    swarm->edits = dice_permille(dice, 300);
+    swarm->letters_burst = bursts[dice_roll(dice, sizeof bursts / sizeof *bursts)];
+    swarm->replays_max = dice_between(dice, 1, 6);
+    for (enum action action = ACTION_LETTERS; action < ACTION_COUNT; action++)
         draw_weight(swarm, dice, action);
 }
 
@@ -208,5 +234,7 @@ struct swarm swarm_draw(uint64_t seed)
     draw_chances(&swarm, &dice);
     struct dice others = dice_of(seed, UINT64_MAX);
     draw_reconcile(&swarm, &others);
+    others = dice_of(seed, UINT64_MAX - 1);
+    draw_letters(&swarm, &others);
     return swarm;
 }

@@ -56,6 +56,12 @@ enum action {
     ACTION_RECONCILE_KILL,        /* it is killed between two steps */
     ACTION_RECONCILE_KILL_INSIDE, /* it will be killed in the middle of one */
     ACTION_TAMPER,                /* somebody changes, or loses, what a budget's keys hold */
+    /* And so has this. */
+    ACTION_LETTERS,             /* a replay of dead letters, or a discard, is begun */
+    ACTION_LETTERS_STEP,        /* it goes on */
+    ACTION_LETTERS_STOP,        /* it is asked to end in good order */
+    ACTION_LETTERS_KILL,        /* it is killed between two steps */
+    ACTION_LETTERS_KILL_INSIDE, /* it will be killed in the middle of one */
     ACTION_COUNT,
 };
 
@@ -108,6 +114,11 @@ struct swarm {
     int64_t orphan_after_us;
     int64_t repair_max;
     size_t reconcile_burst; /* steps that one does at a time, at most */
+    bool handles_letters;   /* there are replays and discards of dead letters */
+    unsigned discard;       /* permille of them are discards */
+    bool edits;             /* some replays edit */
+    size_t letters_burst;   /* steps that one does at a time, at most */
+    int64_t replays_max;    /* the most that a replay may be asked for */
 };
 
 struct swarm swarm_draw(uint64_t seed);

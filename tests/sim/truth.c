@@ -74,6 +74,16 @@ struct truth_sale *truth_sale_find(struct truth *truth, uint32_t id, uint32_t bu
     return NULL;
 }
 
+struct truth_sale *truth_pending(struct truth *truth, uint32_t id, uint32_t budget)
+{
+    if (id >= truth->id_count) return NULL;
+    for (uint32_t i = truth->ids[id].sale; i != TRUTH_NONE; i = truth->sales[i].before) {
+        if (truth->sales[i].budget == budget && truth->sales[i].state == SALE_PENDING)
+            return &truth->sales[i];
+    }
+    return NULL;
+}
+
 static uint32_t digits(const char *data, size_t size)
 {
     uint32_t number = 0;
@@ -104,4 +114,29 @@ struct truth_place truth_place_of(struct text body)
     while (dot < end && *dot >= '0' && *dot <= '9') dot++;
     if (dot < end && *dot == '.') place.item = digits(dot + 1, (size_t)(end - dot - 1));
     return place;
+}
+
+bool truth_holds(const struct truth *truth, struct text body, struct truth_place *place)
+{
+    *place = truth_place_of(body);
+    if (place->message >= truth->message_count) return false;
+    const struct truth_message *message = &truth->messages[place->message];
+    bool is_whole = message->fault != PARK_NONE || (message->is_batch && body.data[0] == '[');
+    if (is_whole) place->item = TRUTH_NONE;
+    return is_whole || place->item < message->item_count;
+}
+
+struct truth_item *truth_items(struct truth *truth, struct truth_place place, size_t *count)
+{
+    const struct truth_message *message = &truth->messages[place.message];
+    *count = place.item == TRUTH_NONE ? message->item_count : 1;
+    return &truth->items[message->first_item + (place.item == TRUTH_NONE ? 0 : place.item)];
+}
+
+bool truth_has_letter(const struct truth *truth, uint32_t id)
+{
+    for (size_t i = 0; i < truth->item_count; i++) {
+        if (truth->items[i].id == id && truth->items[i].letters > 0) return true;
+    }
+    return false;
 }

@@ -43,7 +43,11 @@ struct truth_item {
     enum park_reason fault; /* PARK_NONE: it can be booked */
     uint32_t budget;
     int64_t amount, token;
-    enum park_reason parked_as; /* in the dead-letter queue; PARK_NONE: it is not */
+    enum park_reason parked_as; /* the latest time a worker parked it; PARK_NONE: none did */
+    uint32_t letters, copies;   /* that hold it, in the dead-letter queue and in the queue */
+    bool lost;                  /* a letter that held it went with its queue, or found it full */
+    bool discarded;             /* a letter that held it was thrown away */
+    bool edited;                /* a replay published it with a readable budget and amount */
 };
 
 struct truth_message {
@@ -53,9 +57,9 @@ struct truth_message {
     uint32_t queued, gone; /* copies that the queue took, and that it forgot */
     uint32_t property_id;  /* in the message_id property; TRUTH_NONE: none */
     bool is_batch;
-    int64_t queued_at_us; /* the first of them, on Redis's clock; 0: none yet */
-    int64_t given_at_us;  /* when a consumer was first given one, on the same clock */
-    bool given_up;        /* the broker itself moved a copy to the dead-letter queue */
+    int64_t queued_at_us;     /* the first of them, on Redis's clock; 0: none yet */
+    int64_t given_at_us;      /* when a consumer was first given one, on the same clock */
+    uint32_t letters, copies; /* as an item's; of a message that has no items */
 };
 
 /* A row as it was seen last. */
@@ -119,5 +123,18 @@ struct truth_place {
     uint32_t item; /* index within the message; TRUTH_NONE: all of it */
 };
 struct truth_place truth_place_of(struct text body);
+
+/* The same for a letter or a copy: item is TRUTH_NONE where the body holds the whole of a batch message, or
+ * of one that nobody can read. False: nobody published such a body. */
+bool truth_holds(const struct truth *truth, struct text body, struct truth_place *place);
+
+/* The items at a place: `count` from *first on; none of a message that nobody can read. */
+struct truth_item *truth_items(struct truth *truth, struct truth_place place, size_t *count);
+
+/* The sale of this id and budget that is pending in Redis; NULL: none is. */
+struct truth_sale *truth_pending(struct truth *truth, uint32_t id, uint32_t budget);
+
+/* Whether a letter in the dead-letter queue speaks of the id, held by somebody or not. */
+bool truth_has_letter(const struct truth *truth, uint32_t id);
 
 #endif

@@ -69,7 +69,9 @@ static bool broker_fault(void *context, enum fake_broker_point point)
         [FAKE_BROKER_ACKNOWLEDGE] = CHANCE_ACKNOWLEDGE, [FAKE_BROKER_PUBLISH] = CHANCE_PUBLISH,
         [FAKE_BROKER_PUBLISH_CONFIRM] = CHANCE_CONFIRM,
     };
-    return world_chance(context, chances[point]);
+    struct world *world = context;
+    if (world->replayer.stepping) return caller_chance(&world->replayer.caller, world, chances[point]);
+    return world_chance(world, chances[point]);
 }
 
 static void make_systems(struct world *world)
@@ -126,6 +128,7 @@ static void world_end(struct world *world)
         if (world->processes[i].running) process_kill(&world->processes[i]);
     }
     reconciler_kill(&world->reconciler);
+    replayer_kill(&world->replayer);
     for (size_t i = 0; i < world->swarm.producers; i++) producer_close(&world->producers[i]);
     operator_close(&world->operator);
     late_free(&world->late);
@@ -201,6 +204,7 @@ static void outcome_take(const struct world *world, struct outcome *outcome)
     memcpy(outcome->runs, world->runs, sizeof outcome->runs);
     memcpy(outcome->found, world->found, sizeof outcome->found);
     memcpy(outcome->mended, world->mended, sizeof outcome->mended);
+    memcpy(outcome->letters, world->letters, sizeof outcome->letters);
     for (size_t i = 0; i < TRUTH_REASON_COUNT; i++) outcome->parked += world->truth.parked_rows[i];
 }
 

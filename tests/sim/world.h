@@ -15,6 +15,7 @@
 #include "sim/process.h"
 #include "sim/producer.h"
 #include "sim/reconciler.h"
+#include "sim/replayer.h"
 #include "sim/swarm.h"
 #include "sim/truth.h"
 
@@ -64,6 +65,7 @@ struct world {
     struct producer producers[PRODUCERS_MAX];
     struct operator operator;
     struct reconciler reconciler;
+    struct replayer replayer;
     struct late late;
     struct truth truth;
     uint64_t ledger_restores;
@@ -77,6 +79,7 @@ struct world {
     uint64_t faults[CHANCE_COUNT];
     uint64_t runs[2]; /* of reconcile that came to their end: in the middle of everything, and afterwards */
     uint64_t found[2][FINDING_KIND_COUNT], mended[2][FINDING_KIND_COUNT];
+    uint64_t letters[FATE_COUNT]; /* by what replays and discards said of them */
 };
 
 /* How a history is run: all its steps, or some. */
@@ -97,6 +100,7 @@ struct outcome {
     uint64_t sales, messages, rows, parked;
     uint64_t runs[2];
     uint64_t found[2][FINDING_KIND_COUNT], mended[2][FINDING_KIND_COUNT];
+    uint64_t letters[FATE_COUNT];
 };
 
 /* Runs it: the steps, then the healing, then the end. */
@@ -132,6 +136,14 @@ void world_tamper(struct world *world);
 
 /* Reconciles when all is drained: finds everything, mends it, and is clean then (heal_books.c). */
 void world_reconcile(struct world *world);
+
+/* When all is drained: replays what is set aside, then perhaps discards the rest, each to its end, while the
+ * workers go on; and everything drains again (heal_letters.c). */
+void world_handle_letters(struct world *world);
+
+/* One round of every worker, in which nothing fails; time goes on to the next deadline. */
+void world_round(struct world *world);
+bool world_drain(struct world *world);
 
 /* Ends every fault, starts what is not running, and insists that everything drains (heal.c). */
 void world_heal(struct world *world);
