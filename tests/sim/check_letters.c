@@ -132,16 +132,26 @@ static void note_edit(struct world *world, struct truth_place place)
 {
     size_t count;
     struct truth_item *item = truth_items(&world->truth, place, &count);
-    uint32_t budget = truth_number(TEXT_LITERAL(EDIT_BUDGET), 'b');
     if (count != 1 || item->id == TRUTH_NONE || item->fault == PARK_NONE) {
         world_violate(world, "edited-where-unreadable", "message %" PRIu32 " is edited", place.message);
         return;
     }
     item->edited = true;
-    item->budget = budget;
-    item->amount = 1;
+    if (item->fault == PARK_INVALID_BUDGET_ID) item->budget = truth_number(TEXT_LITERAL(EDIT_BUDGET), 'b');
+    if (item->fault == PARK_INVALID_AMOUNT) item->amount = EDIT_AMOUNT[0] - '0';
+    const struct truth_sale *pending = truth_pending(&world->truth, item->id, item->budget);
+    const struct replayer *replayer = &world->replayer;
+    bool is_known = pending != NULL && pending->token < replayer->asked_us &&
+                    world->swarm.weights[ACTION_REDIS_CLOCK] == 0 &&
+                    world->upsets == replayer->upsets_at_start;
+    if (is_known && (pending->amount != item->amount || (item->token != 0 && pending->token != item->token)))
+        world_violate(world, "edits-agree-with-redis", "i%" PRIu32 " is edited to what Redis did not deduct",
+                      item->id);
+    const struct truth_sale *sale = truth_sale_find(&world->truth, item->id, item->budget, item->token);
+    if (sale != NULL && sale->amount == item->amount) return;
     world->truth.ids[item->id].tainted = true; /* nobody deducted it so */
-    world->truth.budgets[budget].tampered = true;
+    world->truth.budgets[item->budget].tampered = true;
+    world->upsets++;
 }
 
 static bool is_given_so(const struct replayer *replayer, struct truth_place place, struct text body)

@@ -38,6 +38,20 @@ enum park_reason message_body_bad(struct buffer *body, struct dice *dice, uint32
     return bad[choice].reason;
 }
 
+enum park_reason message_body_ruin(struct buffer *body, struct dice *dice, uint32_t message,
+                                   const struct truth_item *what)
+{
+    size_t form = dice_roll(dice, 4);
+    buffer_format(body, "{\"n\":\"#%" PRIu32 ".0\",\"message_id\":\"i%" PRIu32 "\"", message, what->id);
+    if (form == 0) buffer_format(body, ",\"amount\":%" PRId64, what->amount);
+    if (form > 0) buffer_format(body, ",\"budget_id\":\"b%" PRIu32 "\"", what->budget);
+    if (form == 1) buffer_append_string(body, ",\"amount\":\"many\"");
+    if (form == 2) buffer_format(body, ",\"amount\":-%" PRId64, what->amount);
+    if (what->token != 0) buffer_format(body, ",\"deducted_at\":%" PRId64, what->token);
+    buffer_append_string(body, "}");
+    return form == 0 ? PARK_INVALID_BUDGET_ID : PARK_INVALID_AMOUNT;
+}
+
 void message_body_garbage(struct buffer *body, struct dice *dice, uint32_t message)
 {
     static const struct {

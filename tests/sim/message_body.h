@@ -16,6 +16,10 @@ void message_body_item(struct buffer *body, uint32_t message, uint32_t item, con
 enum park_reason message_body_bad(struct buffer *body, struct dice *dice, uint32_t message, uint32_t item,
                                   uint32_t id, uint32_t *readable);
 
+/* A deduction's object whose amount, or budget, was lost: the reason for which it is parked. */
+enum park_reason message_body_ruin(struct buffer *body, struct dice *dice, uint32_t message,
+                                   const struct truth_item *what);
+
 /* A text that is no document at all. */
 void message_body_garbage(struct buffer *body, struct dice *dice, uint32_t message);
 

@@ -135,6 +135,7 @@ static void draft_add_bad(struct world *world, struct draft *draft)
 {
     struct truth_item item = {.id = TRUTH_NONE};
     uint32_t id = truth_id_new(&world->truth);
+    item.amount = 1; /* where it is the budget that cannot be read */
     item.fault = message_body_bad(&draft->bodies[draft->count], &world->dice, draft->message,
                                   (uint32_t)draft->count, id, &item.id);
     draft->count++;
@@ -226,9 +227,29 @@ bool producer_publish_again(struct producer *producer)
     return true;
 }
 
+/* What it sold, in a message that nobody can read until somebody edits it. */
+static bool publish_ruin(struct producer *producer)
+{
+    struct world *world = producer->world;
+    size_t index = 0;
+    while (index < producer->outstanding_count && producer->outstanding[index].token == 0) index++;
+    if (index == producer->outstanding_count) return false;
+    struct truth_item item = item_of(&producer->outstanding[index]);
+    struct draft draft = draft_begin(world, false);
+    item.fault = message_body_ruin(&draft.bodies[0], &world->dice, draft.message, &item);
+    draft.count = 1;
+    truth_item_add(&world->truth, draft.message, &item);
+    if (draft_publish(producer, &draft) != PUBLICATION_CONFIRMED) return true;
+    struct truth_sale *sale = truth_sale_find(&world->truth, item.id, item.budget, item.token);
+    if (sale != NULL) sale->published = true;
+    forget(producer, index);
+    return true;
+}
+
 bool producer_publish_garbage(struct producer *producer)
 {
     struct world *world = producer->world;
+    if (world->swarm.handles_letters && dice_roll(&world->dice, 2) == 0) return publish_ruin(producer);
     if (dice_roll(&world->dice, 2) == 0) {
         struct draft draft = draft_begin(world, dice_roll(&world->dice, 2) == 0);
         draft_add_bad(world, &draft);

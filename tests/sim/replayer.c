@@ -136,10 +136,11 @@ void replayer_refuse_second(struct world *world)
 
 static enum step step_of(struct replayer *replayer)
 {
+    struct replay *replay = replayer->replay;
     struct discard *discard = replayer->discard;
-    if (discard == NULL) return replay_step(replayer->replay);
-    if (discard->stage == DISCARD_ASKING) replayer->asked_us = fake_stock_now(replayer->world->stock);
-    return discard_step(discard);
+    bool asks = replay != NULL ? replay->stage == REPLAY_EDITING : discard->stage == DISCARD_ASKING;
+    if (asks) replayer->asked_us = fake_stock_now(replayer->world->stock);
+    return replay != NULL ? replay_step(replay) : discard_step(discard);
 }
 
 static void wait(struct replayer *replayer)

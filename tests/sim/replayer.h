@@ -56,7 +56,7 @@ struct replayer {
     /* For the checkers. */
     uint64_t restores_at_start, upsets_at_start; /* world's counts when the run began */
     size_t entries_at_start;                     /* of the journal */
-    int64_t asked_us; /* on Redis's clock: when the discard asked last what is pending */
+    int64_t asked_us; /* on Redis's clock: when the run asked last what is pending */
     struct letter_given given[LETTERS_SEEN_MAX];
     size_t given_count;
     struct letter_sent sent[LETTERS_SEEN_MAX];

@@ -197,6 +197,15 @@ static void draw_letters(struct swarm *swarm, struct dice *dice)
     swarm->replays_max = dice_between(dice, 1, 6);
     for (enum action action = ACTION_LETTERS; action < ACTION_COUNT; action++)
         draw_weight(swarm, dice, action);
+    /* What fills the dead-letter queue. */
+    static const enum action fillers[] = {ACTION_GARBAGE, ACTION_LEDGER_REFUSE};
+    for (size_t i = 0; i < sizeof fillers / sizeof *fillers; i++) {
+        unsigned weight = habits[fillers[i]].weight * 4;
+        if (dice_roll(dice, 2) == 0 && swarm->weights[fillers[i]] < weight)
+            swarm->weights[fillers[i]] = weight;
+    }
+    if (dice_permille(dice, 300)) swarm->delivery_limit = dice_between(dice, 1, 3);
+    if (swarm->id_again == 0 && dice_permille(dice, 300)) swarm->id_again = 300;
 }
 
 struct swarm swarm_draw(uint64_t seed)
