@@ -32,6 +32,7 @@ static bool choose(struct reconcile *reconcile)
         if (undecided && entry->deducted_at_us <= before_us) orphans->chosen[orphans->count++] = orphans->at;
     }
     orphans->step = ORPHAN_QUEUE;
+    reconcile->queue.looked = false; /* a look from before tells nothing of what was published since */
     return orphans->count > 0;
 }
 
@@ -85,6 +86,7 @@ static enum status ask_parked(struct reconcile *reconcile, struct error *error)
     if (any_replayed && !orphans->strict) {
         orphans->strict = true;
         orphans->step = ORPHAN_QUEUE;
+        reconcile->queue.looked = false; /* the replay may have published since */
     } else {
         orphans->step = ORPHAN_DEAD_LETTERS;
     }
