@@ -1,10 +1,12 @@
 /* Orphans: entries that are old, booked nowhere, and whose message cannot come any more.
  *
  *  CHOOSE (old enough) -> QUEUE (nothing that old is under way) -> PARKED, DEAD_LETTERS (nor set aside) ->
- * ROW (nor booked in the meantime) -> END (repaired, reported) -> CHOOSE …
+ * REPLAYED (nor going back meanwhile) -> ROW (nor booked in the meantime) -> END (repaired, reported) ->
+ * CHOOSE …
  *
- * The order is that in which a message travels, so that one on its way is met at one of the steps. And if one
- * comes all the same, the void's row is there first: it is then late, and booked nowhere. */
+ * The order is that in which a message travels, so that one on its way is met at one of the steps; a replay,
+ * which goes the other way, writes its entry first and is met at the end. And if one comes all the same, the
+ * void's row is there first: it is then late, and booked nowhere. */
 #include "reconcile/reconcile_state.h"
 
 #include "base/memory.h"
@@ -68,7 +70,7 @@ static void ids_of(struct reconcile *reconcile, struct text *ids)
 
 /* A replayed message stands at the end of the queue with an old token: only an empty queue tells that it is
  * through. */
-static enum status ask_parked(struct reconcile *reconcile, struct error *error)
+static enum status ask_parked(struct reconcile *reconcile, int next, struct error *error)
 {
     struct orphans *orphans = &reconcile->orphans;
     struct text ids[REPAIR_SLICE];
@@ -88,7 +90,7 @@ static enum status ask_parked(struct reconcile *reconcile, struct error *error)
         orphans->step = ORPHAN_QUEUE;
         reconcile->queue.looked = false; /* the replay may have published since */
     } else {
-        orphans->step = ORPHAN_DEAD_LETTERS;
+        orphans->step = (unsigned)next;
     }
     return STATUS_OK;
 }
@@ -100,7 +102,7 @@ static void ask_dead_letters(struct reconcile *reconcile)
     struct text ids[REPAIR_SLICE];
     bool found[REPAIR_SLICE] = {false}, keep[REPAIR_SLICE];
     struct error error;
-    orphans->step = ORPHAN_ROW;
+    orphans->step = ORPHAN_REPLAYED;
     ids_of(reconcile, ids);
     enum status status =
         reconcile->options.find_dead_letters(reconcile->options.context, ids, orphans->count, found, &error);
@@ -177,8 +179,9 @@ enum reconcile_progress stage_orphans(struct reconcile *reconcile, struct error 
     switch (orphans->step) {
     case ORPHAN_CHOOSE: return choose(reconcile) ? RECONCILE_MORE : RECONCILE_DONE;
     case ORPHAN_QUEUE: return ask_queue(reconcile);
-    case ORPHAN_PARKED: status = ask_parked(reconcile, error); break;
+    case ORPHAN_PARKED: status = ask_parked(reconcile, ORPHAN_DEAD_LETTERS, error); break;
     case ORPHAN_DEAD_LETTERS: ask_dead_letters(reconcile); break;
+    case ORPHAN_REPLAYED: status = ask_parked(reconcile, ORPHAN_ROW, error); break;
     case ORPHAN_ROW: status = ask_row(reconcile, error); break;
     case ORPHAN_END: status = end_chosen(reconcile, error); break;
     }

@@ -98,6 +98,7 @@ struct orphans {
         ORPHAN_QUEUE,
         ORPHAN_PARKED,
         ORPHAN_DEAD_LETTERS,
+        ORPHAN_REPLAYED,
         ORPHAN_ROW,
         ORPHAN_END
     } step;
