@@ -58,7 +58,7 @@ static enum status walk_letters(struct letter_walk *walk, const struct text *ids
         case WALK_LETTER: mark_found(&letter, ids, count, found); break;
         case WALK_WAIT: wait_until(walk->wait_until_us, consumer_descriptor(walk->ports->consumer)); break;
         case WALK_END:
-            if (!walk->silent) return STATUS_OK;
+            if (!walk->silent && walk->others == 0) return STATUS_OK;
             return error_set(error, STATUS_RETRY,
                              "another reader holds letters of the dead-letter queue: wait for it to end");
         case WALK_FAILED: return walk->status;
