@@ -136,7 +136,10 @@ def test_many_are_listed_in_seconds_and_bounded_memory(world):
     plant(world, [(body_of(f"m{i}", "x"), parked_headers("invalid-amount")) for i in range(few, many)])
     seconds, peak_of_many = list_and_measure(world, many)
     print(f"{many} listed in {seconds:.2f} s, {peak_of_many} KiB; {few} in {peak_of_few} KiB")
-    assert seconds < 30 and 0 < peak_of_many < peak_of_few + 64 * 1024
+    # A sanitizer keeps what is freed for a while: up to its quarantine of 256 MiB.
+    with open(world.bursar, "rb") as program:
+        more = 64 * 1024 if b"__asan_init" not in program.read() else 320 * 1024
+    assert seconds < 30 and 0 < peak_of_many < peak_of_few + more
     assert world.ready(QUEUE) == many
     assert listed(world) == {"invalid-amount": many}
 
