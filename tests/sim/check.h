@@ -37,6 +37,8 @@ void check_run_ended(struct world *world);
  * publishes, and has heard what became of that; a letter is acknowledged; it inserts a row; it changes
  * something in Redis. */
 void check_letters_begin(struct world *world);
+/* Whether the body is an item's in its edited form. */
+bool check_is_edited(const struct truth_item *item, struct text body);
 void check_letter_given(struct world *world, const struct delivery *letter);
 void check_letters_go(struct world *world, const struct publication *publications, size_t count);
 void check_letters_gone(struct world *world, const struct publication *publications, size_t count);

@@ -25,10 +25,11 @@ static enum park_reason reason_of(struct text properties)
 }
 
 /* Why a good item may be parked: the ledger says so. */
-static bool is_deserved(const struct truth *truth, const struct truth_item *item, enum park_reason reason)
+static bool is_deserved(const struct truth *truth, const struct truth_item *item, bool edited,
+                        enum park_reason reason)
 {
     const struct truth_row *row = row_of(truth, item->id);
-    if (item->fault != PARK_NONE && (reason == item->fault || !item->edited)) return reason == item->fault;
+    if (item->fault != PARK_NONE && !edited) return reason == item->fault;
     if (reason == PARK_UNPROCESSABLE) return truth->ids[item->id].refusable;
     if (reason != PARK_ID_CONFLICT) return false;
     return truth->ledger_lost ||
@@ -77,10 +78,11 @@ static void parked(struct world *world, const struct delivery *delivery)
         return;
     }
     struct truth_item *item = &truth->items[message->first_item + place.item];
-    if (!is_deserved(truth, item, reason))
+    bool edited = check_is_edited(item, delivery->body);
+    if (!is_deserved(truth, item, edited, reason))
         world_violate(world, "parked-for-a-reason", "item %" PRIu32 " of message %" PRIu32 " is parked as %s",
                       place.item, place.message, park_reason_name(reason));
-    item->parked_as = reason;
+    *(edited ? &item->edited_parked_as : &item->parked_as) = reason;
 }
 
 static void count_park(struct world *world, enum park_reason reason, uint32_t message)
@@ -95,23 +97,24 @@ static void count_park(struct world *world, enum park_reason reason, uint32_t me
 
 /* One outcome for each item: a row that says the same, or a place in the dead-letter queue; or another copy
  * of it is still to come, for a replay was faster. */
-static void check_item(struct world *world, uint32_t message, const struct truth_item *item)
+static void check_item(struct world *world, uint32_t message, const struct truth_item *item, bool edited)
 {
     const struct truth_row *row = row_of(&world->truth, item->id);
-    bool readable = item->fault == PARK_NONE || item->edited;
+    bool readable = item->fault == PARK_NONE || edited;
+    enum park_reason parked_as = edited ? item->edited_parked_as : item->parked_as;
     bool booked = readable && row != NULL && row->amount == item->amount && row->budget == item->budget;
     if (booked || (readable && world->truth.ids[item->id].row_lost)) return;
     bool is_somewhere = item->letters > 0 || item->copies > 0 || item->lost || item->discarded;
-    if (item->parked_as == PARK_NONE || !is_somewhere) {
+    if (parked_as == PARK_NONE || !is_somewhere) {
         world_violate(world, "acknowledged-when-durable",
                       "message %" PRIu32 " is acknowledged, and i%" PRIu32 " is neither booked nor parked",
                       message, item->id);
         return;
     }
-    count_park(world, item->parked_as, message);
+    count_park(world, parked_as, message);
 }
 
-static void acknowledged(struct world *world, struct truth_place place)
+static void acknowledged(struct world *world, struct truth_place place, struct text body)
 {
     /* The rows of the very commit that this acknowledges may not have been looked at yet. */
     check_ledger(world);
@@ -126,7 +129,7 @@ static void acknowledged(struct world *world, struct truth_place place)
     }
     size_t count;
     const struct truth_item *items = truth_items(&world->truth, place, &count);
-    for (size_t i = 0; i < count; i++) check_item(world, index, &items[i]);
+    for (size_t i = 0; i < count; i++) check_item(world, index, &items[i], check_is_edited(&items[i], body));
 }
 
 /* Counts what holds an item, or a message that nobody can read. */
@@ -212,5 +215,5 @@ void check_broker(void *context, enum fake_broker_event event, const char *queue
     count_copies(&world->truth, place, -1);
     /* The dead-letter queue may be full, or gone: then the broker drops it. */
     if (event == FAKE_BROKER_DEAD_LETTERED && !takes_letters(world)) lose(&world->truth, place);
-    if (event == FAKE_BROKER_ACKNOWLEDGED) acknowledged(world, place);
+    if (event == FAKE_BROKER_ACKNOWLEDGED) acknowledged(world, place, delivery->body);
 }

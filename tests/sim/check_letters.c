@@ -16,6 +16,11 @@ static uint64_t fingerprint(struct text bytes)
     return sum;
 }
 
+bool check_is_edited(const struct truth_item *item, struct text body)
+{
+    return item->edited && item->edited_body == fingerprint(body);
+}
+
 static int64_t replays_of(struct text properties)
 {
     struct letter_origin origin;
@@ -128,7 +133,7 @@ static void check_canary(struct world *world)
 }
 
 /* The edited form is what the letter says from now on, as far as ledger and Redis are concerned. */
-static void note_edit(struct world *world, struct truth_place place)
+static void note_edit(struct world *world, struct truth_place place, struct text body)
 {
     size_t count;
     struct truth_item *item = truth_items(&world->truth, place, &count);
@@ -137,6 +142,7 @@ static void note_edit(struct world *world, struct truth_place place)
         return;
     }
     item->edited = true;
+    item->edited_body = fingerprint(body);
     if (item->fault == PARK_INVALID_BUDGET_ID) item->budget = truth_number(TEXT_LITERAL(EDIT_BUDGET), 'b');
     if (item->fault == PARK_INVALID_AMOUNT) item->amount = EDIT_AMOUNT[0] - '0';
     const struct truth_sale *pending = truth_pending(&world->truth, item->id, item->budget);
@@ -177,7 +183,7 @@ static void check_goes(struct world *world, const struct publication *publicatio
     bool edited = !is_given_so(replayer, place, publication->body);
     if (letter_of(world, publication, place, replays) == NULL) return;
     check_journal(world, place, edited);
-    if (edited) note_edit(world, place);
+    if (edited) note_edit(world, place, publication->body);
     if (replays > replayer->wish.max_replays)
         world_violate(world, "max-replays",
                       "message %" PRIu32 " is replayed for the %" PRId64 "th time, %" PRId64 " are allowed",

@@ -48,6 +48,8 @@ struct truth_item {
     bool lost;                  /* a letter that held it went with its queue, or found it full */
     bool discarded;             /* a letter that held it was thrown away */
     bool edited;                /* a replay published it with a readable budget and amount */
+    uint64_t edited_body;       /* fingerprint of that body */
+    enum park_reason edited_parked_as;
 };
 
 struct truth_message {
