@@ -311,9 +311,12 @@ static void act_on_letters(struct world *world, enum action action)
     switch (action) {
     case ACTION_LETTERS: {
         struct letters_wish wish = replayer_wish(world);
+        /* An empty queue is soon told, and not worth many runs. */
+        bool is_worth_it =
+            fake_broker_ready(world->broker, DEAD_LETTER_QUEUE) > 0 || dice_roll(&world->dice, 8) == 0;
         if (replayer->running)
             replayer_refuse_second(world);
-        else
+        else if (is_worth_it)
             replayer_start(replayer, world, &wish);
         break;
     }

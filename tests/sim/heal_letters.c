@@ -37,6 +37,7 @@ static void check_rest(struct world *world)
 
 void world_handle_letters(struct world *world)
 {
+    if (fake_broker_ready(world->broker, DEAD_LETTER_QUEUE) == 0) return;
     fake_broker_declare(world->broker); /* where a queue was deleted while no worker was there */
     struct letters_wish wish = replayer_wish(world);
     wish.discards = wish.dry_run = false;

@@ -2,7 +2,7 @@
 
 /* Histories with reconcile take longer, and the others must stay many. */
 #define RECONCILE_PERMILLE 400
-#define LETTERS_PERMILLE   250
+#define LETTERS_PERMILLE   200
 
 const char *action_name(enum action action)
 {
