@@ -263,8 +263,26 @@ def test_one_that_the_broker_set_aside_is_no_orphan(camp):
     assert len(camp.pending("camp")) == 2 and len(camp.dead_letters()) == 2
     camp.run("dlq", "discard", "--yes")
     assert not camp.pending("camp") and camp.left("camp") == 970
-    assert reconcile(camp)["clean"]
     channel.connection.close()
+
+
+def test_what_somebody_reads_in_the_dead_letter_queue_is_no_orphan(camp):
+    """Who lists or replays letters holds them: that the rest of the queue is empty tells nothing."""
+    camp.settings.update(NOTHING_WAITS)
+    camp.write_config()
+    _, _, token = camp.deduct("camp", "held", 20)
+    body = {"message_id": "held", "budget_id": "camp", "amount": 20, "deducted_at": int(token)}
+    camp.channel().basic_publish("bursar.dlx", "deduction", json.dumps(body).encode(), pika.BasicProperties(delivery_mode=2))
+    camp.wait("the letter to arrive", lambda: camp.ready("bursar.deductions.dlq") == 1)
+    reader = camp.channel()
+    assert reader.basic_get("bursar.deductions.dlq")[0] is not None
+    reader.basic_consume("bursar.deductions.dlq", lambda *_: None)
+    found = reconcile(camp, "--repair", status=69)
+    assert not found["complete"] and not found["findings"], found
+    assert "held" in camp.pending("camp")
+    reader.connection.close()
+    assert reconcile(camp, "--repair")["complete"] and "held" in camp.pending("camp")
+    assert reconcile(camp)["clean"]
 
 
 def test_a_replayed_one_is_no_orphan(camp):
