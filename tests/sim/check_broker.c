@@ -100,7 +100,7 @@ static void count_park(struct world *world, enum park_reason reason, uint32_t me
 static void check_item(struct world *world, uint32_t message, const struct truth_item *item, bool edited)
 {
     const struct truth_row *row = row_of(&world->truth, item->id);
-    bool readable = item->fault == PARK_NONE || edited;
+    bool readable = item->fault == PARK_NONE || item->edited;
     enum park_reason parked_as = edited ? item->edited_parked_as : item->parked_as;
     bool booked = readable && row != NULL && row->amount == item->amount && row->budget == item->budget;
     if (booked || (readable && world->truth.ids[item->id].row_lost)) return;
@@ -162,12 +162,14 @@ static bool takes_letters(const struct world *world)
 }
 
 /* In the dead-letter queue. */
-static void check_letter(struct world *world, enum fake_broker_event event, const struct delivery *delivery)
+static void check_letter(struct world *world, enum fake_broker_event event, const struct delivery *delivery,
+                         bool by_broker)
 {
     struct truth *truth = &world->truth;
     struct truth_place place;
     bool is_known = truth_holds(truth, delivery->body, &place);
-    if (event == FAKE_BROKER_QUEUED) parked(world, delivery);
+    /* What the broker moves may carry the reason of an earlier time. */
+    if (event == FAKE_BROKER_QUEUED && !by_broker) parked(world, delivery);
     if (!is_known) return;
     switch (event) {
     case FAKE_BROKER_QUEUED: count_letters(truth, place, 1); break;
@@ -189,13 +191,15 @@ void check_broker(void *context, enum fake_broker_event event, const char *queue
                   const struct delivery *delivery)
 {
     struct world *world = context;
+    bool by_broker = world->gives_up;
+    world->gives_up = event == FAKE_BROKER_DEAD_LETTERED;
     bool is_main = strcmp(queue, QUEUE) == 0;
     if (event == FAKE_BROKER_BAD_TAG) {
         world_violate(world, "tags", "a tag was acknowledged that the connection does not hold");
         return;
     }
     if (!is_main) {
-        check_letter(world, event, delivery);
+        check_letter(world, event, delivery, by_broker);
         return;
     }
     struct truth_place place;

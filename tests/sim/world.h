@@ -58,6 +58,7 @@ struct world {
     struct fake_ledger_snapshot *backup; /* NULL: none */
     int64_t guards_left; /* in Redis when the faults ended; -1: a request was under way, so that nothing is
                             known */
+    bool gives_up;       /* the broker is just moving a message to the dead-letter queue by itself */
     bool healing;        /* nothing fails any more */
     bool alarm, broker_down, dlq_full, redis_down, ledger_down, ledger_full;
 
