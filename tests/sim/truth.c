@@ -130,6 +130,7 @@ struct truth_item *truth_items(struct truth *truth, struct truth_place place, si
 {
     const struct truth_message *message = &truth->messages[place.message];
     *count = place.item == TRUTH_NONE ? message->item_count : 1;
+    if (*count == 0) return NULL;
     return &truth->items[message->first_item + (place.item == TRUTH_NONE ? 0 : place.item)];
 }
 

@@ -130,7 +130,7 @@ struct truth_place truth_place_of(struct text body);
  * of one that nobody can read. False: nobody published such a body. */
 bool truth_holds(const struct truth *truth, struct text body, struct truth_place *place);
 
-/* The items at a place: `count` from *first on; none of a message that nobody can read. */
+/* The items at a place; NULL: a message that nobody can read has none. */
 struct truth_item *truth_items(struct truth *truth, struct truth_place place, size_t *count);
 
 /* The sale of this id and budget that is pending in Redis; NULL: none is. */
