@@ -219,5 +219,6 @@ void check_broker(void *context, enum fake_broker_event event, const char *queue
     count_copies(&world->truth, place, -1);
     /* The dead-letter queue may be full, or gone: then the broker drops it. */
     if (event == FAKE_BROKER_DEAD_LETTERED && !takes_letters(world)) lose(&world->truth, place);
+    if (event == FAKE_BROKER_DROPPED) lose(&world->truth, place);
     if (event == FAKE_BROKER_ACKNOWLEDGED) acknowledged(world, place, delivery->body);
 }

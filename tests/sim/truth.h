@@ -45,7 +45,7 @@ struct truth_item {
     int64_t amount, token;
     enum park_reason parked_as; /* the latest time a worker parked it; PARK_NONE: none did */
     uint32_t letters, copies;   /* that hold it, in the dead-letter queue and in the queue */
-    bool lost;                  /* a letter that held it went with its queue, or found it full */
+    bool lost;                  /* a letter or copy went with its queue, or found it full */
     bool discarded;             /* a letter that held it was thrown away */
     bool edited;                /* a replay published it with a readable budget and amount */
     uint64_t edited_body;       /* fingerprint of that body */
