@@ -53,8 +53,6 @@ PLANTS = [
     ("letters: pay a debt that is noted as paid", "src/deadletter/discard_claims.c",
      "row->reason != REASON_DISCARDED || row->refund != REFUND_DUE)", "row->reason != REASON_DISCARDED)", ""),
     # Reconcile
-    ("reconcile: void what was replayed", "src/reconcile/orphans.c",
-     "any_replayed = any_replayed || (keep[i] && looks[i].replayed);", "any_replayed = any_replayed && looks[i].replayed;", ""),
     ("reconcile: look at the queue before the orphans are chosen", "src/reconcile/orphans.c",
      "    reconcile->queue.looked = false; /* a look from before tells nothing of what was published since */\n", "", ""),
 ]
@@ -79,6 +77,5 @@ SEEDS = {
     "letters: call a second purchase paid": 500,
     "letters: give a second purchase back and write nothing down": 500,
     "letters: pay a debt that is noted as paid": 40000,
-    "reconcile: void what was replayed": 200000,
     "reconcile: look at the queue before the orphans are chosen": (1083900, 100),
 }

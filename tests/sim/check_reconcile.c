@@ -283,9 +283,10 @@ static void check_raise(struct world *world, uint32_t budget, const struct stock
     }
 }
 
-/* What the journal calls not done never happens afterwards. */
-static void check_not_abandoned(struct world *world, const struct stock_amendment *item)
+/* What the journal calls not done never happens afterwards, as long as Redis remembers that it must not. */
+static void check_not_abandoned(struct world *world, uint32_t budget, const struct stock_amendment *item)
 {
+    if (world->truth.budgets[budget].keys_lost) return;
     for (size_t i = fake_ledger_intervention_count(world->ledger); i > 0; i--) {
         const struct intervention *entry = fake_ledger_intervention(world->ledger, i - 1);
         if (entry->sequence == item->id && entry->state == INTERVENTION_ABANDONED)
@@ -298,7 +299,7 @@ static void check_not_abandoned(struct world *world, const struct stock_amendmen
 void check_amended(struct world *world, const struct fake_stock_change *change)
 {
     uint32_t budget = truth_number(change->budget_id, 'b');
-    check_not_abandoned(world, change->amendment);
+    check_not_abandoned(world, budget, change->amendment);
     if (budget < TRUTH_BUDGETS_MAX && world->reconciler.stepping)
         check_raise(world, budget, change->amendment);
     if (budget >= TRUTH_BUDGETS_MAX || !world->reconciler.stepping || !is_undisturbed(world)) return;

@@ -56,6 +56,7 @@ static void lose_all(struct world *world, uint32_t number, struct text budget_id
 {
     fake_stock_lose_budget(world->stock, budget_id);
     world->truth.budgets[number].unlimited = false;
+    world->truth.budgets[number].keys_lost = true;
     check_redis_anew(world);
     world->truth.budgets[number].by_hand = 0;
 }
