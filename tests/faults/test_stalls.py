@@ -82,7 +82,7 @@ ROWS = [
     Row("broker stopped for longer than its heartbeats", broker_stopped, "the connection is given up; what it held comes again", parked_again=2),
     Row("worker stopped for longer than its heartbeats", worker_stopped,
         "the broker gives its messages back; it connects again, and no tag of the old connection is acknowledged", parked_again=1),
-    Row("frames of the broker are held back", heartbeats_lost, "silence is a lost connection", parked_again=1),
+    Row("frames of the broker are held back", heartbeats_lost, "silence is a lost connection", parked_again=3),
     Row("Redis stopped for longer than its timeout", redis_stopped, "bookings go on; Redis is told afterwards"),
     Row("all three stopped", everything_stopped, "each goes on, in whatever order", parked_again=2),
     Row("Redis: replies held back past the timeout",
