@@ -15,6 +15,13 @@ static void deducted(struct world *world, uint32_t id, uint32_t budget,
 {
     struct truth *truth = &world->truth;
     truth->budgets[budget].deducted += change->amount;
+    /* Forgotten by a failover and made again in the same microsecond, it is the same sale: nothing tells the
+     * two apart. */
+    struct truth_sale *same = truth_sale_find(truth, id, budget, change->deducted_at_us);
+    if (same != NULL && same->state == SALE_FORGOTTEN && same->amount == change->amount) {
+        same->state = SALE_PENDING;
+        return;
+    }
     truth_sale_add(
         truth, &(struct truth_sale){
                    .id = id, .budget = budget, .amount = change->amount, .token = change->deducted_at_us});
