@@ -60,9 +60,9 @@ static char *percent_decode(struct text text)
     return decoded;
 }
 
-static bool parse_number(struct text text, int least, int most, int *value)
+static bool parse_number(struct text text, size_t digits_max, int least, int most, int *value)
 {
-    if (text.size < 1 || text.size > 7) return false;
+    if (text.size < 1 || text.size > digits_max) return false;
     int number = 0;
     for (size_t i = 0; i < text.size; i++) {
         if (text.data[i] < '0' || text.data[i] > '9') return false;
@@ -112,7 +112,7 @@ static enum status parse_host(struct text text, struct redis_address *address, s
     }
     if (host.size == 0) return wrong(error, "the host is missing");
     address->port = REDIS_PORT_DEFAULT;
-    if (text_is_present(port) && !parse_number(port, 1, REDIS_PORT_MAX, &address->port)) {
+    if (text_is_present(port) && !parse_number(port, 5, 1, REDIS_PORT_MAX, &address->port)) {
         return wrong(error, "the port is not a number from 1 to 65535");
     }
     address->host = percent_decode(host);
@@ -161,7 +161,7 @@ static enum status parse_parts(const char *url, struct redis_address *address, s
         return parse_path(behind, address, error);
     }
     if (behind.size > 1 &&
-        !parse_number(cut(behind.data + 1, end), 0, REDIS_DATABASE_MAX, &address->database)) {
+        !parse_number(cut(behind.data + 1, end), 7, 0, REDIS_DATABASE_MAX, &address->database)) {
         return wrong(error, "the database behind the host is not a number");
     }
     return parse_host(authority, address, error);
