@@ -1,5 +1,6 @@
 #include "sim/process.h"
 
+#include "core/worker_state.h"
 #include "sim/check.h"
 #include "sim/world.h"
 
@@ -191,6 +192,9 @@ bool process_is_idle(const struct process *process)
     struct worker_view view;
     worker_observe(process->driver.worker, &view);
     if (view.held > 0 || view.parks > 0) return false;
+    /* Of a connection that was lost nothing is held any more; what it brought may still wait to be booked. */
+    const struct worker *worker = process->driver.worker;
+    if (worker->filling->count > 0 || worker->committing != NULL || worker->tells_count > 0) return false;
     if (!view.ledger_up || !view.stock_up) return false; /* something may wait for it */
     for (enum hand hand = 0; hand < HAND_COUNT; hand++) {
         if (process->given[hand] == NULL && !process->done[hand]) continue;
