@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #define DEBTS_SLICE    500
-#define DEBTS_SEEN_MAX 20000 /* more at once are found by the next run */
+#define DEBTS_SEEN_MAX 20000 /* the first ones; of more at once the run says so */
 
 static bool concerns(const struct reconcile *reconcile, const struct debt *debt)
 {
@@ -39,7 +39,13 @@ enum reconcile_progress stage_debts(struct reconcile *reconcile, struct error *e
     if (status != STATUS_OK) return reconcile_fail(reconcile, status);
     for (size_t i = 0; i < count; i++)
         if (concerns(reconcile, &debts[i])) keep_debt(reconcile, &debts[i]);
-    if (count < DEBTS_SLICE || seen->count >= DEBTS_SEEN_MAX) {
+    bool cut_off = count == DEBTS_SLICE && seen->count >= DEBTS_SEEN_MAX;
+    if (cut_off) {
+        reconcile->summary.complete = false;
+        reconcile_say(reconcile, "more than %d refunds and credits are due; the next run looks at the others",
+                      DEBTS_SEEN_MAX);
+    }
+    if (count < DEBTS_SLICE || cut_off) {
         seen->seen_at_us = clock_monotonic_us(reconcile->options.clock);
         reconcile->stage = STAGE_BASE;
     }
@@ -65,61 +71,82 @@ static struct audited_budget *budget_of(struct reconcile *reconcile, struct text
     return NULL;
 }
 
-/* As the worker pays; harmless where it pays at the same time. */
-static enum status pay(struct reconcile *reconcile, struct debt *debt, struct error *error)
+enum status repair_credit(struct reconcile *reconcile, const struct stock_credit *due, struct text before,
+                          bool *mended, struct error *error)
 {
-    enum status status;
-    if (debt->kind == DEBT_CREDIT) {
-        struct stock_credit credit = {
-            .budget_id = debt->budget_id, .credit_id = debt->id, .amount = debt->amount};
-        status = stock_credit(reconcile->options.stock, &credit, 1, error);
-        if (status == STATUS_OK) status = credit.status;
-    } else {
-        struct stock_release release = {
-            .budget_id = debt->budget_id,
-            .message_id = debt->id,
-            .deducted_at_us = debt->deducted_at_us,
-            .amount = debt->amount,
-            .outcome = debt->outcome == DEDUCTION_VOIDED ? RELEASE_VOIDED : RELEASE_REJECTED,
-        };
-        status = stock_release(reconcile->options.stock, &release, 1, error);
-        if (status == STATUS_OK) status = release.status;
-    }
-    debt->paid = status == STATUS_OK;
-    return status;
+    struct intervention repair = {
+        .kind = INTERVENTION_REPAIR,
+        .budget_id = due->budget_id,
+        .subject = REPAIR_OF_CREDIT,
+        .before = before,
+        .after = due->credit_id,
+        .amount = due->amount == TOTAL_UNLIMITED ? 0 : due->amount,
+    };
+    struct stock_credit credit = *due;
+    enum status status = journal_begin(reconcile, &repair, 1, error);
+    if (status == STATUS_OK) status = stock_credit(reconcile->options.stock, &credit, 1, error);
+    if (status == STATUS_OK) status = credit.status;
+    if (status != STATUS_OK && status != STATUS_REFUSED) return status;
+    *mended = status == STATUS_OK;
+    repair.state = *mended && credit.applied ? INTERVENTION_DONE : INTERVENTION_ABANDONED;
+    return journal_end(reconcile, &repair, 1, error);
+}
+
+/* As the worker pays it; harmless where it pays at the same time. */
+static enum status repair_refund(struct reconcile *reconcile, const struct debt *debt, bool *mended,
+                                 struct error *error)
+{
+    struct intervention repair = {
+        .kind = INTERVENTION_REPAIR,
+        .budget_id = debt->budget_id,
+        .message_id = debt->id,
+        .subject = TEXT_LITERAL("refund-due"),
+        .before = TEXT_LITERAL("due"),
+        .after = TEXT_LITERAL("given back"),
+        .amount = debt->amount,
+    };
+    struct stock_release release = {
+        .budget_id = debt->budget_id,
+        .message_id = debt->id,
+        .deducted_at_us = debt->deducted_at_us,
+        .amount = debt->amount,
+        .outcome = debt->outcome == DEDUCTION_VOIDED ? RELEASE_VOIDED : RELEASE_REJECTED,
+    };
+    enum status status = journal_begin(reconcile, &repair, 1, error);
+    if (status == STATUS_OK) status = stock_release(reconcile->options.stock, &release, 1, error);
+    if (status == STATUS_OK) status = release.status;
+    if (status != STATUS_OK && status != STATUS_REFUSED) return status;
+    *mended = status == STATUS_OK;
+    /* Given back before, only the ledger did not know. */
+    repair.state = *mended && release.released ? INTERVENTION_DONE : INTERVENTION_ABANDONED;
+    return journal_end(reconcile, &repair, 1, error);
 }
 
 static enum status repair_debt(struct reconcile *reconcile, struct debt *debt, struct error *error)
 {
-    struct audited_budget unknown = {.id = debt->budget_id};
-    struct audited_budget *budget = budget_of(reconcile, debt->budget_id);
-    int64_t change = debt->amount == TOTAL_UNLIMITED ? 0 : debt->amount;
-    if (!reconcile_allows(reconcile, budget == NULL ? &unknown : budget, change)) return STATUS_OK;
-    bool is_credit = debt->kind == DEBT_CREDIT;
-    struct intervention repair = {
-        .kind = INTERVENTION_REPAIR,
-        .actor = reconcile->options.actor,
-        .budget_id = debt->budget_id,
-        .message_id = is_credit ? TEXT_NONE : debt->id,
-        .subject = is_credit ? TEXT_LITERAL("credit-due") : TEXT_LITERAL("refund-due"),
-        .before = TEXT_LITERAL("due"),
-        .after = is_credit ? debt->id : TEXT_LITERAL("done"),
-        .amount = change,
-    };
-    enum status status = ledger_interventions_begin(reconcile->options.ledger, &repair, 1, error);
-    if (status != STATUS_OK) return status;
-    status = pay(reconcile, debt, error);
-    if (status == STATUS_OK) status = ledger_debts_mark(reconcile->options.ledger, debt, 1, error);
-    if (status != STATUS_OK && status != STATUS_REFUSED) return status;
-    repair.state = status == STATUS_OK ? INTERVENTION_DONE : INTERVENTION_ABANDONED;
-    return ledger_interventions_end(reconcile->options.ledger, &repair, 1, error);
+    enum status status;
+    if (debt->kind == DEBT_CREDIT) {
+        struct stock_credit due = {
+            .budget_id = debt->budget_id, .credit_id = debt->id, .amount = debt->amount};
+        status = repair_credit(reconcile, &due, TEXT_LITERAL("due"), &debt->paid, error);
+    } else {
+        status = repair_refund(reconcile, debt, &debt->paid, error);
+    }
+    return status == STATUS_OK ? ledger_debts_mark(reconcile->options.ledger, debt, 1, error) : status;
 }
 
 static enum status report_debt(struct reconcile *reconcile, struct debt *debt, struct error *error)
 {
-    enum status status = repair_debt(reconcile, debt, error);
-    if (status != STATUS_OK) return status;
+    struct audited_budget unknown = {.id = debt->budget_id, .right = true};
+    struct audited_budget *budget = budget_of(reconcile, debt->budget_id);
+    if (budget == NULL) budget = &unknown;
     bool is_credit = debt->kind == DEBT_CREDIT;
+    bool held_back = reconcile->options.repair && !is_credit && !budget->right;
+    int64_t change = debt->amount == TOTAL_UNLIMITED ? 0 : debt->amount;
+    if (!held_back && reconcile_allows(reconcile, budget, change)) {
+        enum status status = repair_debt(reconcile, debt, error);
+        if (status != STATUS_OK) return status;
+    }
     reconcile_report(reconcile, &(struct finding){
                                     .kind = is_credit ? FINDING_CREDIT_DUE : FINDING_REFUND_DUE,
                                     .budget_id = debt->budget_id,
@@ -129,6 +156,7 @@ static enum status report_debt(struct reconcile *reconcile, struct debt *debt, s
                                     .actual = FINDING_NUMBER_NONE,
                                     .amount = debt->amount,
                                     .mended = debt->paid,
+                                    .detail = held_back ? HELD_BACK : NULL,
                                 });
     return STATUS_OK;
 }

@@ -1,8 +1,6 @@
 /* What a measurement says of a budget's numbers: findings, and their repair. */
 #include "reconcile/reconcile_state.h"
 
-#include "base/failpoint.h"
-#include "base/memory.h"
 #include "core/limits.h"
 
 static bool key_is_missing(const struct measure *measure)
@@ -52,7 +50,7 @@ static enum reconcile_progress conclude(struct reconcile *reconcile, bool right)
     reconcile->orphans.at = 0;
     reconcile->orphans.count = 0;
     reconcile->orphans.step = ORPHAN_CHOOSE;
-    reconcile->orphans.allowed = right;
+    present_budget(reconcile)->right = right;
     reconcile->stage = STAGE_ORPHANS;
     return RECONCILE_MORE;
 }
@@ -118,7 +116,6 @@ static enum status amend(struct reconcile *reconcile, bool *amended, struct erro
     int64_t after = missing ? result->left_expected : before + result->left;
     struct intervention repair = {
         .kind = INTERVENTION_REPAIR,
-        .actor = reconcile->options.actor,
         .budget_id = budget->id,
         .subject = missing ? TEXT_LITERAL("missing-key") : TEXT_LITERAL("left-drift"),
         .before = text_of(missing ? "no key" : numbers_text(reconcile, before, &measure->first, NULL)),
@@ -127,9 +124,8 @@ static enum status amend(struct reconcile *reconcile, bool *amended, struct erro
                   : budget->limited ? result->left_expected
                                     : 0,
     };
-    enum status status = ledger_interventions_begin(reconcile->options.ledger, &repair, 1, error);
+    enum status status = journal_begin(reconcile, &repair, 1, error);
     if (status != STATUS_OK) return status;
-    FAILPOINT("repair-journaled");
     struct stock_amendment amendment = {
         .budget_id = budget->id,
         .id = repair.sequence,
@@ -146,13 +142,12 @@ static enum status amend(struct reconcile *reconcile, bool *amended, struct erro
     status = stock_amend(reconcile->options.stock, &amendment, 1, error);
     if (status == STATUS_OK) status = amendment.status;
     if (status != STATUS_OK && status != STATUS_REFUSED) return status;
-    FAILPOINT("repair-amended");
     *amended = status == STATUS_OK;
     repair.state = *amended ? INTERVENTION_DONE : INTERVENTION_ABANDONED;
     if (!*amended)
         reconcile_say(reconcile, "budget " TEXT_FORMAT ": Redis refuses the repair: %s",
                       TEXT_ARGUMENTS(budget->id), error->text);
-    return ledger_interventions_end(reconcile->options.ledger, &repair, 1, error);
+    return journal_end(reconcile, &repair, 1, error);
 }
 
 /* What the restore wrote into Redis's credits is applied. */
@@ -186,21 +181,11 @@ static enum status report_lost_credits(struct reconcile *reconcile, bool *mended
                                   .detail = "it was applied, and Redis forgot it"};
         int64_t change = lost->amount == TOTAL_UNLIMITED ? 0 : lost->amount;
         if (reconcile_allows(reconcile, budget, change)) {
-            struct intervention repair = {.kind = INTERVENTION_REPAIR,
-                                          .state =
-                                              INTERVENTION_DONE, /* the credit's id makes it happen once */
-                                          .actor = reconcile->options.actor,
-                                          .budget_id = budget->id,
-                                          .subject = TEXT_LITERAL("credit-due"),
-                                          .before = TEXT_LITERAL("forgotten"),
-                                          .after = lost->credit_id,
-                                          .amount = change};
-            struct stock_credit credit = {
+            struct stock_credit due = {
                 .budget_id = budget->id, .credit_id = lost->credit_id, .amount = lost->amount};
-            enum status status = ledger_interventions_begin(reconcile->options.ledger, &repair, 1, error);
-            if (status == STATUS_OK) status = stock_credit(reconcile->options.stock, &credit, 1, error);
+            enum status status =
+                repair_credit(reconcile, &due, TEXT_LITERAL("forgotten"), &finding.mended, error);
             if (status != STATUS_OK) return status;
-            finding.mended = credit.status == STATUS_OK;
         }
         *mended_all = *mended_all && finding.mended;
         reconcile_report(reconcile, &finding);

@@ -38,7 +38,6 @@ static enum status repair_extra(struct reconcile *reconcile, const struct entry 
 {
     struct intervention repair = {
         .kind = INTERVENTION_REPAIR,
-        .actor = reconcile->options.actor,
         .budget_id = present_budget(reconcile)->id,
         .message_id = entry->message_id,
         .subject = TEXT_LITERAL("orphan"),
@@ -46,13 +45,13 @@ static enum status repair_extra(struct reconcile *reconcile, const struct entry 
         .after = TEXT_LITERAL("given back"),
         .amount = entry->amount,
     };
-    enum status status = ledger_interventions_begin(reconcile->options.ledger, &repair, 1, error);
+    enum status status = journal_begin(reconcile, &repair, 1, error);
     if (status != STATUS_OK) return status;
     status = release(reconcile, entry, outcome_of_extra(entry), error);
     if (status != STATUS_OK && status != STATUS_REFUSED) return status;
     *mended = status == STATUS_OK;
     repair.state = *mended ? INTERVENTION_DONE : INTERVENTION_ABANDONED;
-    return ledger_interventions_end(reconcile->options.ledger, &repair, 1, error);
+    return journal_end(reconcile, &repair, 1, error);
 }
 
 /* One row that the ledger never takes must not end every run at the same place. */
@@ -130,16 +129,12 @@ static enum status repair_voids(struct reconcile *reconcile, const bool *allowed
     return ledger_debts_mark(reconcile->options.ledger, paid, released, error);
 }
 
-/* Books it as if its message had come: the ledger may still reject it, and then owes the refund. Where
- * somebody else decided about it since the last look, that row says what is to be done, and the next run does
- * it. */
-static enum status repair_settle(struct reconcile *reconcile, const struct entry *entry, bool *mended,
-                                 struct error *error)
+/* As its message would be booked. The entry of the journal says what came of it: the row. */
+static enum status book(struct reconcile *reconcile, const struct entry *entry, enum verdict *verdict,
+                        struct error *error)
 {
-    struct intervention note = {
+    struct intervention booking = {
         .kind = INTERVENTION_SETTLE,
-        .state = INTERVENTION_DONE, /* the row of the deduction is what counts, and is written once */
-        .actor = reconcile->options.actor,
         .budget_id = present_budget(reconcile)->id,
         .message_id = entry->message_id,
         .subject = TEXT_LITERAL("orphan"),
@@ -155,11 +150,24 @@ static enum status repair_settle(struct reconcile *reconcile, const struct entry
         .deducted_at_us = entry->deducted_at_us,
     };
     batch_append(&batch, &deduction, NULL, TEXT_NONE);
-    enum status status = ledger_interventions_begin(reconcile->options.ledger, &note, 1, error);
+    enum status status = journal_begin(reconcile, &booking, 1, error);
     if (status == STATUS_OK) status = ledger_settle(reconcile->options.ledger, &batch, 0, 1, error);
-    enum verdict verdict = batch.items[0].verdict;
+    *verdict = status == STATUS_OK ? batch.items[0].verdict : VERDICT_REFUSED;
     batch_free(&batch);
-    if (status == STATUS_REFUSED) return refused(reconcile, entry, error);
+    if (status != STATUS_OK && status != STATUS_REFUSED) return status;
+    if (status == STATUS_REFUSED) (void)refused(reconcile, entry, error);
+    bool booked = *verdict == VERDICT_SETTLED || *verdict == VERDICT_REJECTED;
+    booking.state = booked ? INTERVENTION_DONE : INTERVENTION_ABANDONED;
+    return journal_end(reconcile, &booking, 1, error);
+}
+
+/* Books it: the ledger may still reject it, and then owes the refund. Where somebody else decided meanwhile,
+ * the entry is for whoever knows the row. */
+static enum status repair_settle(struct reconcile *reconcile, const struct entry *entry, bool *mended,
+                                 struct error *error)
+{
+    enum verdict verdict;
+    enum status status = book(reconcile, entry, &verdict, error);
     if (status != STATUS_OK) return status;
     FAILPOINT("orphan-settled");
     if (verdict == VERDICT_REJECTED) {

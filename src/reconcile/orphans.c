@@ -148,24 +148,23 @@ static enum status end_chosen(struct reconcile *reconcile, struct error *error)
     struct orphans *orphans = &reconcile->orphans;
     bool mended[REPAIR_SLICE] = {false};
     orphans->step = ORPHAN_CHOOSE;
-    if (orphans->allowed) {
+    if (present_budget(reconcile)->right) {
         enum status status = orphans_repair(reconcile, mended, error);
         if (status != STATUS_OK) return status;
     }
-    bool held_back = reconcile->options.repair && !orphans->allowed;
+    bool held_back = reconcile->options.repair && !present_budget(reconcile)->right;
     for (size_t i = 0; i < orphans->count; i++) {
         const struct entry *entry = orphan_chosen(reconcile, i);
-        reconcile_report(reconcile,
-                         &(struct finding){
-                             .kind = FINDING_ORPHAN,
-                             .budget_id = present_budget(reconcile)->id,
-                             .message_id = entry->message_id,
-                             .expected = FINDING_NUMBER_NONE,
-                             .actual = FINDING_NUMBER_NONE,
-                             .amount = entry->amount,
-                             .mended = mended[i],
-                             .detail = held_back ? "held back until the budget's numbers are right" : NULL,
-                         });
+        reconcile_report(reconcile, &(struct finding){
+                                        .kind = FINDING_ORPHAN,
+                                        .budget_id = present_budget(reconcile)->id,
+                                        .message_id = entry->message_id,
+                                        .expected = FINDING_NUMBER_NONE,
+                                        .actual = FINDING_NUMBER_NONE,
+                                        .amount = entry->amount,
+                                        .mended = mended[i],
+                                        .detail = held_back ? HELD_BACK : NULL,
+                                    });
     }
     return STATUS_OK;
 }

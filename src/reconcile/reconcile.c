@@ -233,7 +233,8 @@ enum reconcile_progress reconcile_step(struct reconcile *reconcile, struct error
     arena_reset(&reconcile->slice);
     switch (reconcile->stage) {
     case STAGE_LOCK: return stage_lock(reconcile, error);
-    case STAGE_RECOVER: return stage_recover(reconcile, error);
+    case STAGE_RECOVER:
+    case STAGE_RECOVER_BOOKINGS: return stage_recover(reconcile, error);
     case STAGE_BUDGETS: return stage_budgets(reconcile, error);
     case STAGE_DEBTS: return stage_debts(reconcile, error);
     case STAGE_BASE: return stage_base(reconcile, error);

@@ -18,6 +18,7 @@
 enum stage {
     STAGE_LOCK,
     STAGE_RECOVER,
+    STAGE_RECOVER_BOOKINGS,
     STAGE_BUDGETS,
     STAGE_DEBTS,
     STAGE_BASE,
@@ -33,6 +34,7 @@ struct audited_budget {
     struct text id; /* in the run's arena */
     enum budget_state state;
     bool limited;
+    bool right;    /* its numbers are; until then nothing of it is voided or given back */
     bool stopped;  /* a repair would have gone beyond repair_max: no more repairs of it */
     int64_t spent; /* units of stock that repairs changed */
 };
@@ -91,7 +93,6 @@ struct orphans {
     size_t at; /* among the measure's entries */
     size_t count;
     size_t *chosen; /* owned; REPAIR_SLICE indices */
-    bool allowed;   /* the budget's numbers are right, so that voids may be made */
     bool strict;    /* only an empty queue proves that one is none */
     enum orphan_step {
         ORPHAN_CHOOSE,
@@ -152,7 +153,7 @@ void reconcile_say(struct reconcile *reconcile, const char *format, ...)
 bool reconcile_allows(struct reconcile *reconcile, struct audited_budget *budget, int64_t amount);
 
 /* The stages, each in the file of its subject. */
-enum reconcile_progress stage_recover(struct reconcile *reconcile, struct error *error); /* recover.c */
+enum reconcile_progress stage_recover(struct reconcile *reconcile, struct error *error); /* journal.c */
 enum reconcile_progress stage_debts(struct reconcile *reconcile, struct error *error);   /* debts.c */
 enum reconcile_progress stage_numbers(struct reconcile *reconcile, struct error *error); /* numbers.c */
 enum reconcile_progress stage_orphans(struct reconcile *reconcile, struct error *error); /* orphans.c */
@@ -171,6 +172,25 @@ void queue_note_booked(struct reconcile *reconcile);
  * out of the queue and out of the worker's hands. `strict`: only an empty queue proves it. QUEUE_WAIT: ask
  * again at wait_until_us. */
 enum queue_answer queue_is_past(struct reconcile *reconcile, int64_t token_us, bool strict);
+
+/* The subject of a credit's entry, whose id stands in `after`. */
+#define REPAIR_OF_CREDIT TEXT_LITERAL("credit-due")
+
+/* What a finding says that waits for the budget's numbers. */
+#define HELD_BACK "held back until the budget's numbers are right"
+
+/* journal.c: writes repairs down before they are made. Fills state and actor. */
+MUST_CHECK enum status journal_begin(struct reconcile *reconcile, struct intervention *entries, size_t count,
+                                     struct error *error);
+
+/* Writes down what became of each: its state. */
+MUST_CHECK enum status journal_end(struct reconcile *reconcile, const struct intervention *entries,
+                                   size_t count, struct error *error);
+
+/* debts.c: applies a credit that Redis does not have. `before` is how the journal calls that. Not *mended:
+ * Redis refuses it. */
+MUST_CHECK enum status repair_credit(struct reconcile *reconcile, const struct stock_credit *due,
+                                     struct text before, bool *mended, struct error *error);
 
 /* orphan_repair.c: repairs those of the slice that may be. `mended` is per entry of it, all false. */
 MUST_CHECK enum status orphans_repair(struct reconcile *reconcile, bool *mended, struct error *error);

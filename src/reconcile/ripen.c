@@ -2,7 +2,6 @@
  * booking, so only what stays for a while is a finding. */
 #include "reconcile/reconcile_state.h"
 
-#include "base/failpoint.h"
 #include "base/memory.h"
 
 #define RIPENING_MAX 200000 /* a full list is worked off before the next budget */
@@ -106,7 +105,6 @@ static enum status repair_items(struct reconcile *reconcile, struct ripening *co
     for (size_t i = 0; i < count; i++) {
         repairs[i] = (struct intervention){
             .kind = INTERVENTION_REPAIR,
-            .actor = reconcile->options.actor,
             .budget_id = reconcile->budgets[items[i]->budget].id,
             .message_id = items[i]->message_id,
             .subject = settled ? TEXT_LITERAL("uncleared") : TEXT_LITERAL("refund-due"),
@@ -115,16 +113,19 @@ static enum status repair_items(struct reconcile *reconcile, struct ripening *co
             .amount = settled ? 0 : items[i]->amount,
         };
     }
-    enum status status = ledger_interventions_begin(reconcile->options.ledger, repairs, count, error);
+    enum status status = journal_begin(reconcile, repairs, count, error);
     if (status != STATUS_OK) return status;
-    FAILPOINT("repair-entry-journaled");
     status = settled ? clear(reconcile, items, count, error) : give_back(reconcile, items, count, error);
     if (status != STATUS_OK && status != STATUS_REFUSED) return status;
-    FAILPOINT("repair-entry-done");
     if (status == STATUS_REFUSED) reconcile_say(reconcile, "%s", error->text);
     for (size_t i = 0; i < count; i++)
         repairs[i].state = items[i]->mended ? INTERVENTION_DONE : INTERVENTION_ABANDONED;
-    return ledger_interventions_end(reconcile->options.ledger, repairs, count, error);
+    return journal_end(reconcile, repairs, count, error);
+}
+
+static bool is_held_back(const struct reconcile *reconcile, const struct ripening *item)
+{
+    return reconcile->options.repair && !item->settled && !reconcile->budgets[item->budget].right;
 }
 
 static enum status report_ripe(struct reconcile *reconcile, struct ripening **ripe, size_t count,
@@ -137,7 +138,8 @@ static enum status report_ripe(struct reconcile *reconcile, struct ripening **ri
         for (size_t i = 0; i < count; i++) {
             if (ripe[i]->settled != (settled == 1)) continue;
             struct audited_budget *budget = &reconcile->budgets[ripe[i]->budget];
-            if (reconcile_allows(reconcile, budget, ripe[i]->settled ? 0 : ripe[i]->amount))
+            if (!is_held_back(reconcile, ripe[i]) &&
+                reconcile_allows(reconcile, budget, ripe[i]->settled ? 0 : ripe[i]->amount))
                 chosen[chosen_count++] = ripe[i];
         }
         if (chosen_count > 0) status = repair_items(reconcile, chosen, chosen_count, settled == 1, error);
@@ -152,6 +154,7 @@ static enum status report_ripe(struct reconcile *reconcile, struct ripening **ri
                                         .actual = FINDING_NUMBER_NONE,
                                         .amount = ripe[i]->amount,
                                         .mended = ripe[i]->mended,
+                                        .detail = is_held_back(reconcile, ripe[i]) ? HELD_BACK : NULL,
                                     });
     }
     return STATUS_OK;

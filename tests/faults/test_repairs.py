@@ -8,9 +8,9 @@ import pytest
 
 from servers import Redis
 
-# Where a repair dies; tests of the voids' own failpoints are here too, for reconcile voids.
-REPAIRS = ["repair-journaled", "repair-amended", "repair-entry-journaled", "repair-entry-done", "void-before-commit", "void-after-commit",
-           "orphan-voided", "orphan-refunded"]
+# Where a repair dies: at the journal each of the four kinds that `broken` holds, and at the voids.
+JOURNAL = ["repair-journaled", "repair-made"]
+REPAIRS = [*JOURNAL, "void-before-commit", "void-after-commit", "orphan-voided", "orphan-refunded"]
 SETTLES = ["orphan-settled"]
 
 
@@ -46,9 +46,12 @@ def sell(world, prefix, count, amount=2):
 
 @pytest.fixture
 def broken(world):
-    """One of each that a repair works on: drift, an entry not cleared, an orphan, a credit due."""
+    """One of each that a repair works on: drift, an orphan, an entry not cleared, a refund due, a credit due."""
     world.settings["reconcile.orphan_after"] = 0
     world.write_config()
+    world.run("budget", "create", "gone", "--total", "10")
+    world.run("deduct", "gone", "4", "--message-id", "rejected")
+    world.run("budget", "delete", "gone")
     world.run("deduct", "camp", "7", "--message-id", "half")
     world.worker(environment={"BURSAR_FAILPOINT": "tell-begin"}).wait_died()
     world.run_all("budget", "add", "camp", "50", "--credit-id", "topup", environment={"BURSAR_REDIS_URL": "redis://127.0.0.1:1/0"})
@@ -57,13 +60,14 @@ def broken(world):
     return world
 
 
-@pytest.mark.parametrize("place", REPAIRS)
+@pytest.mark.parametrize("place", [f"{name}:{nth}" for name in JOURNAL for nth in (1, 2, 3, 4)] + REPAIRS[len(JOURNAL):])
 def test_killed_at(broken, place):
     """the next run closes what the journal left open, mends the rest, and nothing twice"""
     done = broken.run_all("reconcile", "--repair", environment={"BURSAR_FAILPOINT": place})
     assert done.returncode == -signal.SIGKILL, f"{place} was never reached: {done.stderr}"
     assert all(finding["mended"] for finding in reconcile(broken, "--repair")["findings"])
     assert expect_right(broken) == 7 and broken.left("camp") == 1043
+    assert broken.left("gone") == 10 and broken.value("SELECT refund FROM v_deduction WHERE message_id = 'rejected'") == "done"
     done = [(row["kind"], row["subject"], row["message_id"]) for row in broken.rows("SELECT * FROM v_intervention") if row["state"] == "done"]
     assert len(done) == len(set(done)), "each repair is booked as done once"
 

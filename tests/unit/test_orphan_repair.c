@@ -118,7 +118,7 @@ static void test_an_orphan_that_somebody_else_decides(void **state)
     assert_int_equal(stock_deduct(stock, &deduct, 1, &error), STATUS_OK);
 
     size_t chosen = 0;
-    struct audited_budget audited = {.id = BUDGET, .limited = true};
+    struct audited_budget audited = {.id = BUDGET, .limited = true, .right = true};
     struct entry entry = {
         .message_id = ID, .amount = 5, .deducted_at_us = deduct.deducted_at_us, .fate = ENTRY_UNDECIDED};
     struct reconcile reconcile = {
@@ -132,7 +132,7 @@ static void test_an_orphan_that_somebody_else_decides(void **state)
         .budgets = &audited,
         .budget_count = 1,
         .measure = {.entries = &entry, .count = 1},
-        .orphans = {.chosen = &chosen, .count = 1, .allowed = true},
+        .orphans = {.chosen = &chosen, .count = 1},
     };
     struct ledger_void by_hand = {.message_id = ID,
                                   .budget_id = BUDGET,
