@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 struct text {
@@ -42,6 +43,15 @@ static inline bool text_equal(struct text a, struct text b)
 static inline bool text_equal_string(struct text a, const char *b)
 {
     return text_equal(a, text_of(b));
+}
+
+/* FNV-1a, for tables whose keys nobody gains from making collide; the others have a seed (core/batch.c). */
+static inline uint64_t text_hash(struct text text)
+{
+    uint64_t hash = UINT64_C(14695981039346656037);
+    for (size_t i = 0; i < text.size; i++)
+        hash = (hash ^ (unsigned char)text.data[i]) * UINT64_C(1099511628211);
+    return hash;
 }
 
 #endif

@@ -6,11 +6,10 @@
 
 #define CAPACITY_FIRST 1024
 
-/* FNV-1a, 64 bits; never 0. */
+/* 0 is a free slot. */
 static uint64_t hash_of(struct text id)
 {
-    uint64_t hash = UINT64_C(14695981039346656037);
-    for (size_t i = 0; i < id.size; i++) hash = (hash ^ (unsigned char)id.data[i]) * UINT64_C(1099511628211);
+    uint64_t hash = text_hash(id);
     return hash == 0 ? 1 : hash;
 }
 

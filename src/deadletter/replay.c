@@ -292,8 +292,9 @@ static enum step watching(struct replay *replay)
     enum status status = over ? STATUS_OK : replay_watch_canary(replay, &over, &replay->error);
     if (over) replay->canary_over = true;
     if (status == STATUS_OK && over) return walk_again(replay);
-    if (status != STATUS_OK && status != STATUS_RETRY) return fail(replay, status);
-    return wait_until(replay, now_us(replay) + CANARY_PAUSE_US);
+    bool may_pass =
+        status == STATUS_OK || (status == STATUS_RETRY && now_us(replay) < replay->canary_deadline_us);
+    return may_pass ? wait_until(replay, now_us(replay) + CANARY_PAUSE_US) : fail(replay, status);
 }
 
 /* What is left because the replay was stopped is counted all the same. */

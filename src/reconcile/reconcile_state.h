@@ -1,7 +1,7 @@
 /* What the stages of a run share among themselves.
  *
- *  LOCK -> RECOVER -> BUDGETS -> DEBTS -> BASE -> (MEASURE -> NUMBERS -> ORPHANS) for each budget -> RIPEN ->
- * RECORD
+ *  LOCK -> RECOVER, RECOVER_BOOKINGS -> BUDGETS -> DEBTS -> BASE -> (MEASURE -> NUMBERS -> ORPHANS) for each
+ * budget -> RIPEN -> RECORD
  *
  * A stage returns RECONCILE_MORE after each piece, and moves `stage` on when it is done. */
 #ifndef BURSAR_RECONCILE_RECONCILE_STATE_H

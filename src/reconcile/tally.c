@@ -6,15 +6,6 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* FNV-1a: the ids are the operator's own, nobody gains from making them collide. */
-static uint64_t hash_of(struct text text)
-{
-    uint64_t hash = UINT64_C(14695981039346656037);
-    for (size_t i = 0; i < text.size; i++)
-        hash = (hash ^ (unsigned char)text.data[i]) * UINT64_C(1099511628211);
-    return hash;
-}
-
 static uint32_t *slot_of(const struct tally *tally, uint64_t hash, struct text budget_id)
 {
     size_t mask = tally->slot_count - 1;
@@ -42,7 +33,7 @@ size_t tally_add(struct tally *tally, struct text budget_id)
     if (tally->count == tally->capacity) grow(tally);
     assert(tally->count < UINT32_MAX);
     size_t index = tally->count++;
-    tally->sums[index] = (struct tally_sums){.budget_id = budget_id, .hash = hash_of(budget_id)};
+    tally->sums[index] = (struct tally_sums){.budget_id = budget_id, .hash = text_hash(budget_id)};
     *slot_of(tally, tally->sums[index].hash, budget_id) = (uint32_t)index + 1;
     return index;
 }
@@ -68,7 +59,7 @@ static void take_row(struct tally *tally, const struct ledger_row *row)
     if (settled && row->deducted_at_us != 0)
         tally->recent[tally->recent_count++ % TALLY_RECENT] = row->deducted_at_us;
     if (tally->slot_count == 0) return;
-    uint32_t slot = *slot_of(tally, hash_of(row->budget_id), row->budget_id);
+    uint32_t slot = *slot_of(tally, text_hash(row->budget_id), row->budget_id);
     if (slot == 0) return; /* a budget that is not looked at, or none */
     size_t index = slot - 1;
     struct tally_sums *sums = &tally->sums[index];

@@ -240,6 +240,8 @@ PLANTS = [
      ") return false;\n    if (tag > last_tag) tag = last_tag;", "unit.corpus_confirms"),
     ("take a deduction without its token", "src/redis/redis_deduct.c",
      "    if ((result == DEDUCT_DONE || result == DEDUCT_REPEAT) && item->deducted_at_us == 0) return false;\n", "", "unit.corpus_redis"),
+    ("wait for a canary for as long as the ledger is away", "src/deadletter/replay.c",
+     "status == STATUS_RETRY && now_us(replay) < replay->canary_deadline_us", "status == STATUS_RETRY", "unit.test_dead_letters_worker"),
     ("list a pending entry that no script wrote", "src/redis/redis_scan.c", "        if (message_id_is_valid(id) && ", "        if (", "unit.corpus_redis"),
     ("tell an answer that was refused", "src/redis/redis_deduct.c",
      "    if (status != STATUS_OK) deduct_answer(item, DEDUCT_INVALID);", "    (void)deduct_answer;", "unit.corpus_redis"),

@@ -222,6 +222,34 @@ static void test_a_canary_that_cannot_go(void **state)
     stage_end(&stage);
 }
 
+/* A ledger that stays away says nothing of the canary: it is waited for no longer than for the canary itself.
+ */
+static void test_a_canary_that_nobody_can_tell_of(void **state)
+{
+    struct stage stage;
+    struct replay *replay = calloc(1, sizeof *replay);
+    struct replay_options options = {
+        .max_replays = 5, .max_failures = 100, .canary = 2, .canary_wait_us = 60000000};
+    (void)state;
+    stage_begin(&stage, false);
+    replay_begin(replay, &stage.ports, &options);
+    enum step step = STEP_MORE;
+    for (size_t i = 0; i < 10000 && replay->stage != REPLAY_CANARY; i++)
+        stage_wait(&stage, step = replay_step(replay), replay->wait_until_us);
+    assert_int_equal(replay->stage, REPLAY_CANARY);
+    int64_t begun_us = stage.clock.now_us;
+    fake_ledger_fail(stage.store, FAKE_LEDGER_RETRY, 0, UINT32_MAX);
+    for (size_t i = 0; i < 10000 && step != STEP_FAILED && step != STEP_DONE; i++)
+        stage_wait(&stage, step = replay_step(replay), replay->wait_until_us);
+    assert_int_equal(step, STEP_FAILED);
+    assert_int_equal(replay->status, STATUS_RETRY);
+    assert_true(stage.clock.now_us - begun_us < 70000000);
+    assert_int_equal(replay->done, 2);
+    replay_free(replay);
+    free(replay);
+    stage_end(&stage);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -229,6 +257,7 @@ int main(void)
         cmocka_unit_test(test_a_canary_that_lives),
         cmocka_unit_test(test_a_canary_that_dies),
         cmocka_unit_test(test_a_canary_that_cannot_go),
+        cmocka_unit_test(test_a_canary_that_nobody_can_tell_of),
     };
     message_decoder_install();
     return cmocka_run_group_tests(tests, NULL, NULL);
