@@ -300,6 +300,8 @@ void check_amended(struct world *world, const struct fake_stock_change *change)
 {
     uint32_t budget = truth_number(change->budget_id, 'b');
     check_not_abandoned(world, budget, change->amendment);
+    if (budget < TRUTH_BUDGETS_MAX && change->amendment->restore != STOCK_RESTORE_NONE)
+        world->truth.budgets[budget].made_anew = true;
     if (budget < TRUTH_BUDGETS_MAX && world->reconciler.stepping)
         check_raise(world, budget, change->amendment);
     if (budget >= TRUTH_BUDGETS_MAX || !world->reconciler.stepping || !is_undisturbed(world)) return;

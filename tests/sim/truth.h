@@ -84,6 +84,7 @@ struct truth_budget {
     bool unlimited;
     bool tampered;   /* somebody changed its numbers, or took by hand */
     bool miscounted; /* its running totals among them */
+    bool made_anew;  /* by a repair, which counts as settled what was booked without a token by then */
     bool keys_lost;  /* all of its keys, and with them which amendments were made */
 };
 
