@@ -85,14 +85,32 @@ static void parked(struct world *world, const struct delivery *delivery)
     *(edited ? &item->edited_parked_as : &item->parked_as) = reason;
 }
 
-static void count_park(struct world *world, enum park_reason reason, uint32_t message)
+/* Each acknowledgement of what was parked has a row of its own in the ledger. */
+static void check_park(struct world *world, bool has_row, uint32_t message, enum park_reason reason)
 {
-    struct truth *truth = &world->truth;
-    truth->parks_acknowledged[reason]++;
-    if (truth->parks_acknowledged[reason] > truth->parked_rows[reason] && !truth->ledger_lost)
+    if (!has_row && !world->truth.ledger_lost)
         world_violate(world, "parked-and-recorded",
                       "message %" PRIu32 " is acknowledged as parked (%s) without its row in the ledger",
                       message, park_reason_name(reason));
+}
+
+static void count_park(struct world *world, enum park_reason reason, uint32_t message)
+{
+    struct truth *truth = &world->truth;
+    bool has_row = ++truth->parks_acknowledged[reason] <= truth->parked_rows[reason];
+    check_park(world, has_row, message, reason);
+}
+
+static void count_park_of_item(struct world *world, enum park_reason reason, uint32_t message,
+                               uint32_t item_id)
+{
+    if (!truth_reason_has_id(reason)) {
+        count_park(world, reason, message);
+        return;
+    }
+    struct truth_id *id = &world->truth.ids[item_id];
+    bool has_row = ++id->parks_acknowledged <= id->parked_rows;
+    check_park(world, has_row, message, reason);
 }
 
 /* One outcome for each item: a row that says the same, or a place in the dead-letter queue; or another copy
@@ -111,7 +129,7 @@ static void check_item(struct world *world, uint32_t message, const struct truth
                       message, item->id);
         return;
     }
-    count_park(world, parked_as, message);
+    count_park_of_item(world, parked_as, message, item->id);
 }
 
 static void acknowledged(struct world *world, struct truth_place place, struct text body)

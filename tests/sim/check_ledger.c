@@ -146,11 +146,15 @@ static void count_parked(struct world *world)
     struct truth *truth = &world->truth;
     for (; truth->parked_rows_seen < fake_ledger_parked_count(world->ledger); truth->parked_rows_seen++) {
         const struct fake_parked *row = fake_ledger_parked(world->ledger, truth->parked_rows_seen);
-        truth->parked_rows[row->reason]++;
-        bool has_id = row->reason == PARK_ID_CONFLICT || row->reason == PARK_UNPROCESSABLE ||
-                      row->reason == PARK_INVALID_AMOUNT || row->reason == PARK_INVALID_BUDGET_ID;
-        if (has_id && truth_number(row->message_id, 'i') == TRUTH_NONE)
-            world_violate(world, "parked-and-recorded", "a row of v_parked lacks its id");
+        if (!truth_reason_has_id(row->reason)) {
+            truth->parked_rows[row->reason]++;
+            continue;
+        }
+        uint32_t id = truth_number(row->message_id, 'i');
+        if (id >= truth->id_count)
+            world_violate(world, "parked-and-recorded", "a row of v_parked has no id, or nobody's");
+        else
+            truth->ids[id].parked_rows++;
     }
 }
 

@@ -22,6 +22,12 @@ void truth_free(struct truth *truth)
     free(truth->rows);
 }
 
+bool truth_reason_has_id(enum park_reason reason)
+{
+    return reason == PARK_ID_CONFLICT || reason == PARK_UNPROCESSABLE || reason == PARK_INVALID_AMOUNT ||
+           reason == PARK_INVALID_BUDGET_ID;
+}
+
 uint32_t truth_id_new(struct truth *truth)
 {
     truth->ids = grow(truth->ids, truth->id_count, &truth->id_capacity, sizeof *truth->ids);

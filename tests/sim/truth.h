@@ -35,6 +35,7 @@ struct truth_id {
     bool row_lost;    /* it had a row before the ledger was restored */
     bool reconciled;  /* it was a reconcile that booked it: its entry waits for the next one where it died */
     uint32_t refunds; /* how often it was given back without a pending entry */
+    uint32_t parked_rows, parks_acknowledged; /* whatever the reason: it may be another one the next time */
 };
 
 /* One deduction that a message asks to book. */
@@ -100,13 +101,16 @@ struct truth {
     struct truth_row *rows;
     size_t row_count, row_capacity;
     size_t parked_rows_seen;
-    uint64_t parked_rows[TRUTH_REASON_COUNT], parks_acknowledged[TRUTH_REASON_COUNT];
+    uint64_t parked_rows[TRUTH_REASON_COUNT], parks_acknowledged[TRUTH_REASON_COUNT]; /* without an id */
     struct truth_budget budgets[TRUTH_BUDGETS_MAX];
     /* Disasters that lose what a system had promised to keep: some rules do not hold across them. */
     bool redis_lost, ledger_lost, queue_lost;
 };
 
 void truth_free(struct truth *truth);
+
+/* Whether what is parked for this reason had an id that could be read. */
+bool truth_reason_has_id(enum park_reason reason);
 
 uint32_t truth_id_new(struct truth *truth);
 uint32_t truth_sale_add(struct truth *truth, const struct truth_sale *sale);

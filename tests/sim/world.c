@@ -198,14 +198,14 @@ static void outcome_take(const struct world *world, struct outcome *outcome)
                                 .events = world->events,
                                 .sales = world->truth.sale_count,
                                 .messages = world->truth.message_count,
-                                .rows = world->truth.row_count};
+                                .rows = world->truth.row_count,
+                                .parked = world->truth.parked_rows_seen};
     memcpy(outcome->actions, world->actions, sizeof outcome->actions);
     memcpy(outcome->faults, world->faults, sizeof outcome->faults);
     memcpy(outcome->runs, world->runs, sizeof outcome->runs);
     memcpy(outcome->found, world->found, sizeof outcome->found);
     memcpy(outcome->mended, world->mended, sizeof outcome->mended);
     memcpy(outcome->letters, world->letters, sizeof outcome->letters);
-    for (size_t i = 0; i < TRUTH_REASON_COUNT; i++) outcome->parked += world->truth.parked_rows[i];
 }
 
 void history_run(const struct history *history, struct outcome *outcome)
