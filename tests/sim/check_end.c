@@ -26,7 +26,8 @@ static bool is_uncleared(const struct truth *truth, const struct truth_sale *sal
     if (row->token == sale->token) return true;
     /* A second deduction of the same purchase. Unpublished it is a crashed producer's; after a failover a
      * repeat makes one at any time. */
-    return sale->published && !id->tainted && !truth->redis_lost && row->amount == sale->amount;
+    return sale->published && !sale->ruined && !id->tainted && !truth->redis_lost &&
+           row->amount == sale->amount;
 }
 
 /* Decided, or set aside, or gone with a queue that was deleted or full. */

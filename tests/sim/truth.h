@@ -21,6 +21,7 @@ struct truth_sale {
     int64_t amount, token;
     enum sale_state { SALE_PENDING, SALE_SETTLED, SALE_RELEASED, SALE_FORGOTTEN } state;
     bool published;  /* a message that says the truth about it was confirmed */
+    bool ruined;     /* that message cannot be read until somebody edits it */
     uint32_t before; /* the sale with the same id before this one; TRUTH_NONE: none */
 };
 
