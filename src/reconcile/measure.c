@@ -35,6 +35,7 @@ void measure_begin(struct measure *measure, size_t budget, struct text budget_id
     measure->tries = 0;
     measure->wait_until_us = 0;
     measure->proven = false;
+    measure->ahead_count = 0;
     measure->has_previous = false;
 }
 
@@ -128,7 +129,8 @@ static enum status scan_pendings(struct measure *measure, struct error *error)
 
 /* A refund in between took away an entry that may not have been read any more, a credit one that may have
  * been; and Redis's clock must not have gone back over the cut. Where it went back before the cut, entries
- * from before it have times that are still to come: only what lies between the two audits is left out. */
+ * from before it have times that are still to come: only what lies between the two audits is left out, and
+ * when the clock comes by such a time again, nothing is said. */
 static enum status audit_second(struct measure *measure, struct error *error)
 {
     enum status status = audit(measure, &measure->second, error);
@@ -138,7 +140,9 @@ static enum status audit_second(struct measure *measure, struct error *error)
                 first->credits == second->credits && first->amended == second->amended &&
                 first->now_us <= second->now_us && first->settled <= second->settled &&
                 (first->left == STOCK_LEFT_NONE) == (second->left == STOCK_LEFT_NONE);
-    if (same) {
+    bool clear = same && !measure_is_ambiguous(measure);
+    measure_note_ahead(measure);
+    if (clear) {
         measure_drop_after_cut(measure);
         measure->stage = MEASURE_CREDITS_BOOKED;
     } else {
@@ -248,6 +252,7 @@ void measure_free(struct measure *measure)
 {
     free(measure->entries);
     free(measure->credits);
+    free(measure->ahead_us);
     arena_free(&measure->arena);
     arena_free(&measure->slice);
     *measure = (struct measure){0};

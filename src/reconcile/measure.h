@@ -73,6 +73,10 @@ struct measure {
     size_t count, capacity, looked_up;
     struct measured_credit *credits; /* owned; by id */
     size_t credit_count, credit_capacity;
+    /* owned; times still to come, of entries that the measurement before this one saw: there are such only
+     * where Redis's clock was set back */
+    int64_t *ahead_us;
+    size_t ahead_count, ahead_capacity;
     size_t credits_in_redis; /* that many come first, by id; behind them what only the ledger has */
     struct arena arena;      /* texts of both */
     struct arena slice;

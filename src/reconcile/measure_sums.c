@@ -1,5 +1,6 @@
 #include "reconcile/measure_sums.h"
 
+#include "base/memory.h"
 #include "core/limits.h"
 #include "reconcile/sum.h"
 
@@ -33,12 +34,38 @@ void measure_sort_entries(struct measure *measure)
     measure->count = kept;
 }
 
+static bool is_between_audits(const struct measure *measure, int64_t token_us)
+{
+    return token_us > measure->first.now_us && token_us <= measure->second.now_us;
+}
+
+bool measure_is_ambiguous(const struct measure *measure)
+{
+    for (size_t i = 0; i < measure->ahead_count; i++)
+        if (is_between_audits(measure, measure->ahead_us[i])) return true;
+    return false;
+}
+
+void measure_note_ahead(struct measure *measure)
+{
+    measure->ahead_count = 0;
+    for (size_t i = 0; i < measure->count; i++) {
+        int64_t token_us = measure->entries[i].deducted_at_us;
+        if (token_us <= measure->second.now_us) continue;
+        if (measure->ahead_count == measure->ahead_capacity) {
+            measure->ahead_capacity = measure->ahead_capacity == 0 ? 64 : measure->ahead_capacity * 2;
+            measure->ahead_us =
+                memory_resize(measure->ahead_us, measure->ahead_capacity, sizeof *measure->ahead_us);
+        }
+        measure->ahead_us[measure->ahead_count++] = token_us;
+    }
+}
+
 void measure_drop_after_cut(struct measure *measure)
 {
     size_t kept = 0;
     for (size_t i = 0; i < measure->count; i++) {
-        int64_t token_us = measure->entries[i].deducted_at_us;
-        if (token_us > measure->first.now_us && token_us <= measure->second.now_us) continue;
+        if (is_between_audits(measure, measure->entries[i].deducted_at_us)) continue;
         measure->entries[kept++] = measure->entries[i];
     }
     measure->count = kept;

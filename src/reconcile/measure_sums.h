@@ -6,6 +6,11 @@
 
 /* By id, each once: a scan may return an entry twice. */
 void measure_sort_entries(struct measure *measure);
+/* Whether an entry that the measurement before this one saw has a time between the two audits: it cannot be
+ * told from what was deducted there. */
+bool measure_is_ambiguous(const struct measure *measure);
+/* Keeps, for the next measurement, the times of entries that are still to come. */
+void measure_note_ahead(struct measure *measure);
 /* Leaves out what was deducted between the two audits. */
 void measure_drop_after_cut(struct measure *measure);
 void measure_sort_credits(struct measure *measure);
