@@ -115,12 +115,13 @@ static void count_park_of_item(struct world *world, enum park_reason reason, uin
 
 /* One outcome for each item: a row that says the same, or a place in the dead-letter queue; or another copy
  * of it is still to come, for a replay was faster. */
-static void check_item(struct world *world, uint32_t message, const struct truth_item *item, bool edited)
+static void check_item(struct world *world, uint32_t message, struct truth_item *item, bool edited)
 {
     const struct truth_row *row = row_of(&world->truth, item->id);
     bool readable = item->fault == PARK_NONE || item->edited;
     enum park_reason parked_as = edited ? item->edited_parked_as : item->parked_as;
     bool booked = readable && row != NULL && row->amount == item->amount && row->budget == item->budget;
+    item->told = item->told || booked;
     if (booked || (readable && world->truth.ids[item->id].row_lost)) return;
     bool is_somewhere = item->letters > 0 || item->copies > 0 || item->lost || item->discarded;
     if (parked_as == PARK_NONE || !is_somewhere) {
@@ -146,7 +147,7 @@ static void acknowledged(struct world *world, struct truth_place place, struct t
             count_park(world, message->parked_as, index);
     }
     size_t count;
-    const struct truth_item *items = truth_items(&world->truth, place, &count);
+    struct truth_item *items = truth_items(&world->truth, place, &count);
     for (size_t i = 0; i < count; i++) check_item(world, index, &items[i], check_is_edited(&items[i], body));
 }
 
@@ -210,8 +211,8 @@ void check_broker(void *context, enum fake_broker_event event, const char *queue
 {
     struct world *world = context;
     bool by_broker = world->gives_up;
-    world->gives_up = event == FAKE_BROKER_DEAD_LETTERED;
     bool is_main = strcmp(queue, QUEUE) == 0;
+    world->gives_up = is_main && event == FAKE_BROKER_DEAD_LETTERED && takes_letters(world);
     if (event == FAKE_BROKER_BAD_TAG) {
         world_violate(world, "tags", "a tag was acknowledged that the connection does not hold");
         return;

@@ -16,6 +16,18 @@ static bool because(char *what, size_t size, const char *format, ...)
     return false;
 }
 
+/* Whether a worker read of this very deduction. What its producer never published, what is a dead letter, and
+ * what was thrown away it cannot know of. */
+static bool was_told(const struct truth *truth, const struct truth_sale *sale)
+{
+    for (size_t i = 0; i < truth->item_count; i++) {
+        const struct truth_item *item = &truth->items[i];
+        if (item->id != sale->id || item->token != sale->token || !item->told) continue;
+        if (item->letters == 0 && !item->lost && !item->discarded) return true;
+    }
+    return false;
+}
+
 /* Booked, and still pending in Redis: the clean-up must have found it. */
 static bool is_uncleared(const struct truth *truth, const struct truth_sale *sale)
 {
@@ -24,10 +36,8 @@ static bool is_uncleared(const struct truth *truth, const struct truth_sale *sal
     const struct truth_row *row = &truth->rows[id->row];
     if (row->budget != sale->budget) return false;
     if (row->token == sale->token) return true;
-    /* A second deduction of the same purchase. Unpublished it is a crashed producer's; after a failover a
-     * repeat makes one at any time. */
-    return sale->published && !sale->ruined && !id->tainted && !truth->redis_lost &&
-           row->amount == sale->amount;
+    /* A second deduction of the same purchase. After a failover a repeat makes one at any time. */
+    return was_told(truth, sale) && !id->tainted && !truth->redis_lost && row->amount == sale->amount;
 }
 
 /* Decided, or set aside, or gone with a queue that was deleted or full. */

@@ -241,7 +241,7 @@ static bool publish_ruin(struct producer *producer)
     truth_item_add(&world->truth, draft.message, &item);
     if (draft_publish(producer, &draft) != PUBLICATION_CONFIRMED) return true;
     struct truth_sale *sale = truth_sale_find(&world->truth, item.id, item.budget, item.token);
-    if (sale != NULL) sale->published = sale->ruined = true;
+    if (sale != NULL) sale->published = true;
     forget(producer, index);
     return true;
 }

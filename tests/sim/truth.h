@@ -21,7 +21,6 @@ struct truth_sale {
     int64_t amount, token;
     enum sale_state { SALE_PENDING, SALE_SETTLED, SALE_RELEASED, SALE_FORGOTTEN } state;
     bool published;  /* a message that says the truth about it was confirmed */
-    bool ruined;     /* that message cannot be read until somebody edits it */
     uint32_t before; /* the sale with the same id before this one; TRUTH_NONE: none */
 };
 
@@ -47,6 +46,7 @@ struct truth_item {
     int64_t amount, token;
     enum park_reason parked_as; /* the latest time a worker parked it; PARK_NONE: none did */
     uint32_t letters, copies;   /* that hold it, in the dead-letter queue and in the queue */
+    bool told;                  /* a worker acknowledged it when there was a row that says the same */
     bool lost;                  /* a letter or copy went with its queue, or found it full */
     bool discarded;             /* a letter that held it was thrown away */
     bool edited;                /* a replay published it with a readable budget and amount */
