@@ -112,10 +112,13 @@ static enum step reading(struct replay *replay)
     case CHUNK_MORE: return STEP_MORE;
     case CHUNK_WAIT: return wait_until(replay, replay->chunk.wait_until_us);
     case CHUNK_READY: return go_to(replay, REPLAY_JUDGING);
-    case CHUNK_END: return go_to(replay, is_canary(replay) ? REPLAY_CANARY_CLOSING : REPLAY_CLOSING);
-    case CHUNK_FAILED: break;
+    case CHUNK_END: break;
+    case CHUNK_FAILED: return fail(replay, replay->walk.status);
     }
-    return fail(replay, replay->walk.status);
+    bool told = !is_canary(replay) || replay->none_went || replay->walk.matched == 0;
+    if (told) return go_to(replay, REPLAY_CLOSING);
+    replay->none_went = true; /* the next walk tells of each why, and lets no more go than a canary */
+    return go_to(replay, REPLAY_CANARY_CLOSING);
 }
 
 /* Tells of each letter, in the order of the queue, and goes on. What the canary's walk leaves is met again.
@@ -124,7 +127,7 @@ static enum step next_chunk(struct replay *replay)
 {
     for (size_t i = 0; i < replay->chunk.count; i++) {
         const struct replay_item *item = &replay->items[i];
-        if (is_canary(replay) && item->fate != FATE_REPLAYED) continue;
+        if (is_canary(replay) && !replay->none_went && item->fate != FATE_REPLAYED) continue;
         if (item->fate != FATE_COUNT && replay->options.told != NULL)
             replay->options.told(replay->options.context, &replay->chunk.letters[i], item->fate,
                                  item->detail);
@@ -260,17 +263,12 @@ static enum step acknowledging(struct replay *replay)
     if (replay->status != STATUS_OK) return fail(replay, replay->status); /* of the publication */
     /* A canary of which nothing went tells nothing: the next letters are it. */
     if (!is_canary(replay) || replay->stop || count == 0) return next_chunk(replay);
+    if (replay->none_went) {
+        replay_stop(replay, "the canary could go only at a second attempt: run it again for the others");
+        return next_chunk(replay);
+    }
     (void)next_chunk(replay);
     return go_to(replay, REPLAY_CANARY_CLOSING);
-}
-
-static enum step canary_closing(struct replay *replay)
-{
-    enum step step = letter_walk_close_step(&replay->walk);
-    if (step == STEP_WAIT) return wait_until(replay, replay->walk.wait_until_us);
-    if (step != STEP_DONE) return step;
-    replay->canary_deadline_us = now_us(replay) + replay->options.canary_wait_us;
-    return go_to(replay, REPLAY_CANARY);
 }
 
 /* From the front again, up to the same end: what was parked meanwhile stands behind it. */
@@ -284,6 +282,16 @@ static enum step walk_again(struct replay *replay)
     replay->walk.total_max = over ? -1 : total;
     replay->done_before = replay->done;
     return go_to(replay, replay->stop ? REPLAY_COUNTING : REPLAY_READING);
+}
+
+static enum step canary_closing(struct replay *replay)
+{
+    enum step step = letter_walk_close_step(&replay->walk);
+    if (step == STEP_WAIT) return wait_until(replay, replay->walk.wait_until_us);
+    if (step != STEP_DONE) return step;
+    if (replay->none_went) return walk_again(replay);
+    replay->canary_deadline_us = now_us(replay) + replay->options.canary_wait_us;
+    return go_to(replay, REPLAY_CANARY);
 }
 
 static enum step watching(struct replay *replay)

@@ -98,6 +98,7 @@ struct replay {
     size_t canary_count;
     int64_t canary_deadline_us;
     bool canary_over;
+    bool none_went;     /* no letter of the canary's walk could go */
     int64_t next_at_us; /* when the rate allows the next chunk */
     int64_t tries;      /* of a write that failed */
     bool stop;
