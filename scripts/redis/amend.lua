@@ -25,8 +25,8 @@
 --
 -- Errors, all before the first write: BURSAR for a bad argument, a number that would fall below 0 or pass 2^53-1, a difference of `left`
 -- where there is no stock key or an unlimited one, a restore where there is a stock key, where meta says that the budget is of the other
--- kind or where a credit was applied with another amount, or where a key holds what these scripts never write; WRONGTYPE where a key is
--- of another type; OOM where Redis has no memory.
+-- kind or where a credit is applied already (`credited` has it then, and the difference would count it twice), or where a key holds what
+-- these scripts never write; WRONGTYPE where a key is of another type; OOM where Redis has no memory.
 
 local AMOUNT_MAX = 9007199254740991
 local CHUNK = 1000 -- Lua's unpack is limited to some 7,000 values
@@ -124,9 +124,7 @@ for first = 9, #ARGV, 2 * CHUNK do
     local asked = {}
     for i = first, math.min(first + 2 * CHUNK, #ARGV) - 1, 2 do asked[#asked + 1] = ARGV[i] end
     for n, amount_text in ipairs(redis.call('HMGET', credits_key, unpack(asked))) do
-        if amount_text and amount_text ~= given[asked[n]] then
-            return refuse('credit ' .. (first - 9) / 2 + n .. ' was applied with another amount')
-        end
+        if amount_text then return refuse('credit ' .. (first - 9) / 2 + n .. ' is applied already') end
     end
 end
 

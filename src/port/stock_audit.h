@@ -82,7 +82,7 @@ MUST_CHECK static inline enum status stock_credits_scan(struct stock *stock, str
 
 /* amend.lua, all or nothing of each. An item is refused where a number would fall below 0 or rise above
  * AMOUNT_MAX, where there is no stock with a number for `left` to change, and where a restore finds the key,
- * a budget of the other kind, or one of its credits applied with another amount. */
+ * a budget of the other kind, or one of its credits applied already. */
 MUST_CHECK static inline enum status stock_amend(struct stock *stock, struct stock_amendment *items,
                                                  size_t count, struct error *error)
 {
