@@ -70,6 +70,9 @@ static enum status audit_first(struct measure *measure, struct error *error)
 {
     enum status status = audit(measure, &measure->first, error);
     if (status != STATUS_OK) return status;
+    measure->connections = stock_connections(measure->stock);
+    /* A clock that was set back since: what looked alike may be the same entries, left out once more. */
+    if (measure->first.now_us < measure->second.now_us) measure->has_previous = false;
     tally_cut(measure->tally, measure->budget, measure->first.now_us);
     measure->stage = MEASURE_CREDITS;
     return STATUS_OK;
@@ -127,18 +130,21 @@ static enum status scan_pendings(struct measure *measure, struct error *error)
     return STATUS_OK;
 }
 
-/* A refund in between took away an entry that may not have been read any more, a credit one that may have
- * been; and Redis's clock must not have gone back over the cut. Where it went back before the cut, entries
- * from before it have times that are still to come: only what lies between the two audits is left out, and
- * when the clock comes by such a time again, nothing is said. */
+/* Both are of one Redis: one that took over in between may lack what the first one had, and have the same
+ * totals. A refund in between took away an entry that may not have been read any more, a credit one that may
+ * have been; and Redis's clock must not have gone back over the cut. Where it went back before the cut,
+ * entries from before it have times that are still to come: only what lies between the two audits is left
+ * out, and when the clock comes by such a time again, nothing is said. */
 static enum status audit_second(struct measure *measure, struct error *error)
 {
     enum status status = audit(measure, &measure->second, error);
     if (status != STATUS_OK) return status;
     const struct stock_audit *first = &measure->first, *second = &measure->second;
-    bool same = first->released == second->released && first->credited == second->credited &&
-                first->credits == second->credits && first->amended == second->amended &&
-                first->now_us <= second->now_us && first->settled <= second->settled &&
+    bool same = measure->connections == stock_connections(measure->stock) &&
+                first->deducted <= second->deducted && first->released == second->released &&
+                first->credited == second->credited && first->credits == second->credits &&
+                first->amended == second->amended && first->now_us <= second->now_us &&
+                first->settled <= second->settled &&
                 (first->left == STOCK_LEFT_NONE) == (second->left == STOCK_LEFT_NONE);
     bool clear = same && !measure_is_ambiguous(measure);
     measure_note_ahead(measure);

@@ -3,6 +3,8 @@
 
 #include "core/limits.h"
 
+#include <inttypes.h>
+
 static bool key_is_missing(const struct measure *measure)
 {
     return measure->first.left == STOCK_LEFT_NONE;
@@ -142,9 +144,14 @@ static enum status amend(struct reconcile *reconcile, bool *amended, struct erro
     status = stock_amend(reconcile->options.stock, &amendment, 1, error);
     if (status == STATUS_OK) status = amendment.status;
     if (status != STATUS_OK && status != STATUS_REFUSED) return status;
-    *amended = status == STATUS_OK;
+    *amended = status == STATUS_OK && amendment.applied;
     repair.state = *amended ? INTERVENTION_DONE : INTERVENTION_ABANDONED;
-    if (!*amended)
+    if (status == STATUS_OK && !amendment.applied)
+        reconcile_say(reconcile,
+                      "budget " TEXT_FORMAT ": Redis remembers a later repair than number %" PRId64
+                      " of this journal, and takes none before it: was the ledger restored from a backup?",
+                      TEXT_ARGUMENTS(budget->id), repair.sequence);
+    if (status != STATUS_OK)
         reconcile_say(reconcile, "budget " TEXT_FORMAT ": Redis refuses the repair: %s",
                       TEXT_ARGUMENTS(budget->id), error->text);
     return journal_end(reconcile, &repair, 1, error);
