@@ -267,7 +267,8 @@ func run() int {
 	}
 	answer, err := producer.Produce(context.Background(), os.Args[1], amount, messageID, "")
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
+		// It may be deducted all the same: only the same id finds that out.
+		fmt.Fprintf(os.Stderr, "not known to be deducted: %v; run it again with the id %s\n", err, messageID)
 		return 75
 	}
 	line, _ := json.Marshal(answer)

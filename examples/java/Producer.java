@@ -14,6 +14,7 @@ import java.util.UUID;
 import java.util.concurrent.Callable;
 import java.util.concurrent.atomic.AtomicBoolean;
 import redis.clients.jedis.JedisPooled;
+import redis.clients.jedis.exceptions.JedisException;
 import redis.clients.jedis.exceptions.JedisNoScriptException;
 
 /**
@@ -211,6 +212,11 @@ public final class Producer implements AutoCloseable {
                 environment("BURSAR_AMQP_URL", "amqp://guest:guest@127.0.0.1:5672/%2f"),
                 Path.of(environment("BURSAR_DEDUCT_LUA", "../../scripts/redis/deduct.lua")))) {
             answer = producer.produce(arguments[0], Long.parseLong(arguments[1]), messageId, null);
+        } catch (JedisException error) {
+            // It may be deducted all the same: only the same id finds that out.
+            System.err.println("not known to be deducted: " + error + "; run it again with the id " + messageId);
+            System.exit(75);
+            return;
         }
         System.out.println(answer.toJson());
         System.exit(answer.published() ? 0 : answer.deduction().isTaken() ? 75 : 1);

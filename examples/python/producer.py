@@ -119,7 +119,12 @@ def main():
                         os.environ.get("BURSAR_DEDUCT_LUA", os.path.join(here, "../../scripts/redis/deduct.lua")))
     # The id belongs to the business event (an order, a draw), and is kept with it: whoever retries uses the same one.
     message_id = sys.argv[3] if len(sys.argv) == 4 else new_message_id()
-    answer = producer.produce(sys.argv[1], int(sys.argv[2]), message_id)
+    try:
+        answer = producer.produce(sys.argv[1], int(sys.argv[2]), message_id)
+    except redis.exceptions.RedisError as error:
+        # It may be deducted all the same: only the same id finds that out.
+        print(f"not known to be deducted: {type(error).__name__}: {error}; run it again with the id {message_id}", file=sys.stderr)
+        return 75
     print(json.dumps(answer))
     if answer["published"]:
         return 0

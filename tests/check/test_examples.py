@@ -28,7 +28,7 @@ class Producer:
     def run(self, *words):
         """(exit status, the answer)"""
         done = subprocess.run([*self.command, *words], env=self.environment, capture_output=True, text=True, timeout=120)
-        return done.returncode, json.loads(done.stdout)
+        return done.returncode, json.loads(done.stdout) if done.stdout else None
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +107,15 @@ def test_a_message_that_no_queue_takes_is_not_published(world, producer):
         channel.connection.close()
     assert producer.run("camp:42", "1", "order-9")[1]["published"] is True
     assert world.left("camp:42") == 9
+
+
+def test_a_redis_that_is_away_is_no_refusal(world, producer):
+    world.redis_server.stop()
+    try:
+        status, answer = producer.run("camp:42", "1", "order-11")
+        assert (status, answer) == (75, None)
+    finally:
+        world.redis_server.start()
 
 
 def test_a_broker_that_is_away_costs_a_retry(world, producer):
