@@ -76,7 +76,7 @@ static enum exit_status apply(struct session *session, struct credit *credit)
         report("%s: booked in the ledger, but Redis refuses it: %s; mend the budget's keys, the worker then "
                "applies it",
                credit->command, error->text);
-        return EXIT_STATUS_DATA;
+        return EXIT_STATUS_TRY_AGAIN; /* of the credit: with another id it would be another one */
     }
     if (status != STATUS_OK) {
         report("%s: booked; applied later by the worker: %s", credit->command, error->text);
