@@ -2,9 +2,11 @@
 
 #include "base/instant.h"
 #include "base/memory.h"
+#include "cli/report.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define PROGRESS_US INT64_C(200000)
 
@@ -87,6 +89,23 @@ static const char *number_cell(struct arena *arena, int64_t number)
     return number == FINDING_NUMBER_NONE ? NULL : output_number(arena, number);
 }
 
+/* Why a repair did not, or would not, mend it: each reason of a budget once. */
+static void print_reasons(const struct reconcile_report *of)
+{
+    const struct finding *said = NULL;
+    for (size_t i = 0; i < of->count; i++) {
+        const struct finding *finding = &of->findings[i];
+        if (finding->mended || finding->kind == FINDING_UNTRACKED || finding->detail == NULL) continue;
+        bool again = said != NULL && said->kind == finding->kind &&
+                     text_equal(said->budget_id, finding->budget_id) &&
+                     strcmp(said->detail, finding->detail) == 0;
+        if (again) continue;
+        report("reconcile: %s of budget " TEXT_FORMAT ": %s", finding_kind_name(finding->kind),
+               TEXT_ARGUMENTS(finding->budget_id), finding->detail);
+        said = finding;
+    }
+}
+
 static void print_table(const struct reconcile_report *report, const struct reconcile_summary *summary)
 {
     static const char *const headers[] = {"KIND",   "BUDGET", "ID",    "EXPECTED", "ACTUAL",
@@ -124,6 +143,7 @@ void reconcile_report_print(const struct reconcile_report *report, const struct 
         print_json(report, summary);
     else
         print_table(report, summary);
+    if (!json) print_reasons(report);
 }
 
 void reconcile_report_free(struct reconcile_report *report)

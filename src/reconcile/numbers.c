@@ -241,6 +241,7 @@ static bool numbers_finding(struct reconcile *reconcile, struct finding *finding
         .amount = missing ? (measure->limited ? result->left_expected : 0) : result->drift,
     };
     if (measure->wrong_kind) {
+        finding->wrong_kind = true;
         finding->amount = 0;
         finding->detail =
             "unlimited on one side and limited on the other: delete the stock key in Redis, and the "

@@ -26,6 +26,7 @@ struct finding {
     int64_t expected, actual; /* FINDING_NUMBER_NONE: not said, as the next one */
     int64_t amount;           /* a drift is signed: actual - expected */
     bool mended;
+    bool wrong_kind;    /* of a left-drift: limited on one side and unlimited on the other */
     const char *detail; /* what a person should know beyond the kind; NULL: nothing */
 };
 

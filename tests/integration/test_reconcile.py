@@ -130,6 +130,26 @@ def test_unlimited_lost(world):
     assert world.left("free") == -1 and equations_hold(world, "free") == (15, 0)
 
 
+def test_limited_here_and_unlimited_there(camp):
+    """The worst stock there is: everything is sold. No difference mends it, and the finding says what does, on the terminal too."""
+    camp.redis.set(camp.keys("camp")[0], -1)
+    [found] = reconcile(camp, "--repair", status=1)["findings"]
+    assert (found["kind"], found["amount"], found["mended"], found["money"]) == ("left-drift", 0, False, "may over-issue")
+    assert "delete the stock key" in found["remedy"]
+    done = camp.run_all("reconcile")
+    assert "delete the stock key" in done.stdout and "limited on the other" in done.stderr
+    camp.redis.delete(camp.keys("camp")[0])
+    reconcile(camp, "--repair")
+    assert reconcile(camp)["clean"] and camp.left("camp") == 970
+
+
+def test_unlimited_here_and_limited_there(world):
+    world.run("budget", "create", "free", "--total", "unlimited")
+    world.redis.set(world.keys("free")[0], 5)
+    [found] = reconcile(world, "--budget", "free", status=1)["findings"]
+    assert (found["kind"], found["money"]) == ("left-drift", "may under-issue")
+
+
 def test_uncleared(camp):
     """A worker that died between the ledger and Redis."""
     status, _, token = camp.deduct("camp", "half", 7)
