@@ -344,6 +344,13 @@ def test_show_and_list_without_redis_print_what_is_known(world):
         assert "left and pending are not known" in error
 
 
+def test_show_and_list_name_a_spoilt_stock(world):
+    world.redis.set(world.keys("camp")[0], "abc")
+    for words in (["show", "camp"], ["list"]):
+        _, error = failed(world, "budget", *words, status=69)
+        assert "budget:{camp} holds no integer" in error and "reconcile --repair" in error
+
+
 def test_without_a_schema_the_text_names_init(bare):
     for words in (["create", "b", "--total", "5"], ["add", "b", "5"], ["list"], ["show", "b"], ["close", "b"]):
         _, error = failed(bare, "budget", *words, status=78)
