@@ -178,9 +178,19 @@ static bool take_instant(const char *option, const char *word, int64_t *at_us)
                option, word);
         return false;
     }
-    *at_us = instant_wall_us() - count * unit * MICROSECONDS_PER_SECOND;
-    if (*at_us < 1) *at_us = 1;
+    int64_t now_us = instant_wall_us();
+    bool is_before_all = count * unit > now_us / MICROSECONDS_PER_SECOND;
+    *at_us = is_before_all ? 0 : now_us - count * unit * MICROSECONDS_PER_SECOND;
     return true;
+}
+
+/* An empty text stands in every body: it would look like a filter and be none. */
+static bool take_match(struct dlq_request *request, const char *word)
+{
+    request->filter.match = text_of(word);
+    if (word[0] != '\0') return true;
+    report("dlq: --match is empty; leave it out, or give a text that stands in the body");
+    return false;
 }
 
 static bool take_id(struct dlq_request *request, const char *word)
@@ -236,9 +246,13 @@ static bool take(void *target, int option, const char *value)
         request->filter.budget_id = text_of(value);
         return argument_budget_id("dlq: --budget", value);
     case OPTION_ID: return take_id(request, value);
-    case OPTION_SINCE: return take_instant("--since", value, &request->filter.since_us);
-    case OPTION_UNTIL: return take_instant("--until", value, &request->filter.until_us);
-    case OPTION_MATCH: request->filter.match = text_of(value); return true;
+    case OPTION_SINCE:
+        request->filter.has_since = true;
+        return take_instant("--since", value, &request->filter.since_us);
+    case OPTION_UNTIL:
+        request->filter.has_until = true;
+        return take_instant("--until", value, &request->filter.until_us);
+    case OPTION_MATCH: return take_match(request, value);
     case OPTION_LIMIT: return take_number("--limit", value, 1, INT64_MAX, &request->limit);
     case OPTION_DRY_RUN: request->dry_run = true; return true;
     case OPTION_YES: request->yes = true; return true;

@@ -2,6 +2,14 @@
 
 #include <string.h>
 
+static bool time_accepts(const struct letter_filter *filter, int64_t parked_at_us)
+{
+    if (!filter->has_since && !filter->has_until) return true;
+    if (parked_at_us == 0) return false;
+    return (!filter->has_since || parked_at_us >= filter->since_us) &&
+           (!filter->has_until || parked_at_us < filter->until_us);
+}
+
 static bool id_is_wanted(const struct letter_filter *filter, struct text id)
 {
     for (size_t i = 0; i < filter->id_count && text_is_present(id); i++)
@@ -28,10 +36,7 @@ static bool budget_accepts(const struct letter_filter *filter, const struct lett
 bool letter_filter_accepts(const struct letter_filter *filter, struct letter *letter, struct arena *arena)
 {
     if (text_is_present(filter->reason) && !text_equal(filter->reason, letter->reason)) return false;
-    if (filter->since_us != 0 && (letter->parked_at_us == 0 || letter->parked_at_us < filter->since_us))
-        return false;
-    if (filter->until_us != 0 && (letter->parked_at_us == 0 || letter->parked_at_us >= filter->until_us))
-        return false;
+    if (!time_accepts(filter, letter->parked_at_us)) return false;
     if (text_is_present(filter->match) && filter->match.size > 0 &&
         (letter->body.size == 0 ||
          memmem(letter->body.data, letter->body.size, filter->match.data, filter->match.size) == NULL))

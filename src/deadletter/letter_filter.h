@@ -6,13 +6,14 @@
 
 /* All that is set must hold. */
 struct letter_filter {
-    struct text reason;     /* absent: any, as the next two */
-    struct text budget_id;  /* its own, or that of one item */
-    struct text match;      /* these bytes stand somewhere in the body */
-    const struct text *ids; /* one of them is its id, its property, or an item's; borrowed */
-    size_t id_count;        /* 0: any */
-    int64_t since_us;       /* Unix time it was parked at, or later; 0: any. Not known: not meant */
-    int64_t until_us;       /* before it; 0: any. Not known: not meant */
+    struct text reason;        /* absent: any, as the next two */
+    struct text budget_id;     /* its own, or that of one item */
+    struct text match;         /* these bytes stand somewhere in the body */
+    const struct text *ids;    /* one of them is its id, its property, or an item's; borrowed */
+    size_t id_count;           /* 0: any */
+    bool has_since, has_until; /* else any time. A letter that is not known to have one is not meant */
+    int64_t since_us;          /* Unix time it was parked at, or later */
+    int64_t until_us;          /* before it */
 };
 
 /* Decodes the letter only where the filter needs that; `arena` as letter_decode. */

@@ -71,6 +71,9 @@ def test_the_filters(world):
     assert ids("--since", "2026-01-02T03:04:06Z") == ["a2", None]
     assert ids("--until", "2026-01-02T04:04:06+01:00") == ["a1"]
     assert ids("--since", "1s") == []
+    # The first instant there is, and one before it, are times like others.
+    assert ids("--until", "1970-01-01T00:00:00Z") == []
+    assert ids("--since", "1970-01-01T00:00:00Z") == ids("--since", "999999999d") == ["a1", "a2", None]
     assert ids("--match", "no json") == ["a4"]
     assert ids("--match", '"budget_id": "other"') == ["a2", None]
     assert ids("--limit", "2") == ["a1", "a2"]
@@ -160,6 +163,7 @@ def test_two_looks_at_once_say_what_they_do_not_see(world):
 @pytest.mark.parametrize("words", [
     ("list", "x"), ("list", "--yes"), ("show", "--dry-run"), ("export",), ("import", "f", "--reason", "x"), ("list", "--limit", "0"),
     ("list", "--limit", "1x"), ("show", "--since", "yesterday"), ("show", "--since", "2026-02-30T00:00:00Z"), ("show", "--id", ""),
+    ("show", "--match", ""), ("discard", "--match", ""),
     ("show", "--budget", "a b"), ("replay", "--to", "bursar"), ("replay", "--to", "bursar:"), ("replay", "--edit", "user_id=x"),
     ("replay", "--edit", "amount=0"), ("replay", "--edit", "budget_id="), ("replay", "--rate", "0"), ("replay", "--max-failures", "101"),
     ("nothing",), ()])

@@ -14,6 +14,9 @@ EARLY_RELEASE = """    for (size_t i = 0; i < discard->void_count; i++) {
         status = ledger_voids_insert("""
 
 PLANTS = [
+    # Filters
+    ("letters: take the first instant for no filter", "src/deadletter/letter_filter.c",
+     "(!filter->has_until || ", "(filter->until_us == 0 || ", "unit.test_letter"),
     # Replay
     ("letters: take what no queue took for confirmed", "src/deadletter/replay_publish.c",
      "    case PUBLICATION_RETURNED:\n        replay_leave(",

@@ -220,10 +220,12 @@ static void test_the_filters(void **state)
         {{.reason = TEXT_NONE}, true},
         {{.reason = TEXT_LITERAL("malformed")}, true},
         {{.reason = TEXT_LITERAL("malforme")}, false},
-        {{.since_us = 100}, true},
-        {{.since_us = 101}, false},
-        {{.until_us = 101}, true},
-        {{.until_us = 100}, false},
+        {{.has_since = true, .since_us = 100}, true},
+        {{.has_since = true, .since_us = 101}, false},
+        {{.has_since = true}, true},
+        {{.has_until = true, .until_us = 101}, true},
+        {{.has_until = true, .until_us = 100}, false},
+        {{.has_until = true}, false},
         {{.match = TEXT_LITERAL("\"b\"")}, true},
         {{.match = TEXT_LITERAL("")}, true},
         {{.match = TEXT_LITERAL("\"c\"")}, false},
@@ -240,6 +242,10 @@ static void test_the_filters(void **state)
         if (letter_filter_accepts(&cases[i].filter, &letter, &arena) != cases[i].accepts)
             fail_msg("case %zu", i);
     }
+    /* Of a letter whose time is not known no time filter can be true. */
+    struct letter timeless = {.body = text_of(body)};
+    assert_false(letter_filter_accepts(&(struct letter_filter){.has_since = true}, &timeless, &arena));
+    assert_true(letter_filter_accepts(&(struct letter_filter){.id_count = 0}, &timeless, &arena));
     arena_free(&arena);
 }
 
