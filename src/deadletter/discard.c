@@ -102,8 +102,10 @@ static enum step forecast(struct discard *discard)
         struct discard_item *item = &discard->items[i];
         if (item->left) continue;
         item->fate = FATE_WOULD_DISCARD;
-        item->detail = arena_format(&discard->chunk.arena, "%zu voided, %" PRId64 " given back", item->voids,
-                                    item->refund);
+        item->detail = item->why_unclaimed != NULL
+                           ? item->why_unclaimed
+                           : arena_format(&discard->chunk.arena, "%zu voided, %" PRId64 " given back",
+                                          item->voids, item->refund);
     }
     return next_chunk(discard);
 }

@@ -39,6 +39,8 @@ struct discard_item {
     bool left;
     enum letter_fate fate;
     const char *detail;
+    const char *why_unclaimed; /* nothing is voided or given back for it; NULL: that depends on its claims */
+    size_t claims;
     size_t voids;
     int64_t refund;
 };

@@ -53,6 +53,26 @@ static struct discard_claim claim_of_item(size_t letter, const struct message_it
     };
 }
 
+/* The id that the body names, whatever the property says; of a body that is no JSON as far as it goes. */
+static struct text id_in_body(const struct letter *letter, struct arena *arena)
+{
+    struct message message;
+    message_decode(letter->body, TEXT_NONE, arena, &message);
+    if (message.reason == PARK_NONE) return message.items[0].deduction.message_id;
+    if (text_is_present(message.message_id)) return message.message_id;
+    return letter_body_string(letter->body, "message_id");
+}
+
+/* Such a message can be booked under neither id, and each may be that of a good message on its way. */
+static bool names_two_ids(const struct letter *letter, struct arena *arena)
+{
+    const struct message *message = &letter->message;
+    if (message->reason == PARK_NONE || message->is_batch || !text_is_present(letter->property_id))
+        return false;
+    struct text id = id_in_body(letter, arena);
+    return text_is_present(id) && !text_equal(id, letter->property_id);
+}
+
 void discard_collect(struct discard *discard)
 {
     struct letter_chunk *chunk = &discard->chunk;
@@ -61,7 +81,12 @@ void discard_collect(struct discard *discard)
     for (size_t i = 0; i < chunk->count; i++) {
         const struct letter *letter = &chunk->letters[i];
         const struct message *message = &letter->message;
-        discard->items[i] = (struct discard_item){.fate = FATE_DISCARDED};
+        struct discard_item *item = &discard->items[i];
+        *item = (struct discard_item){.fate = FATE_DISCARDED};
+        if (names_two_ids(letter, &chunk->arena)) {
+            item->why_unclaimed = "property and body name two ids: neither is voided, nothing is given back";
+            continue;
+        }
         for (size_t k = 0; k < letter_item_count(letter); k++) {
             if (!text_is_present(letter_item_id(letter, k))) continue;
             struct discard_claim *claim = &discard->claims[discard->claim_count++];
@@ -69,6 +94,7 @@ void discard_collect(struct discard *discard)
                          ? claim_of_item(i, &message->items[k])
                          : claim_of_ruin(i, message->message_id, letter->body, message->reason);
             claim->query.state = PENDING_UNKNOWN;
+            item->claims++;
         }
     }
 }
@@ -248,12 +274,10 @@ void discard_plan_entries(struct discard *discard)
                                          .amount = gives ? claim->query.amount : 0});
     }
     for (size_t i = 0; i < chunk->count; i++) {
-        bool has_claim = false;
-        for (size_t k = 0; k < letter_item_count(&chunk->letters[i]) && !has_claim; k++)
-            has_claim = text_is_present(letter_item_id(&chunk->letters[i], k));
-        if (has_claim || discard->items[i].left) continue;
+        if (discard->items[i].claims > 0 || discard->items[i].left) continue;
         add_entry(discard, &(struct intervention){.state = INTERVENTION_DONE,
                                                   .subject = TEXT_LITERAL("letter"),
-                                                  .before = chunk->letters[i].reason});
+                                                  .before = chunk->letters[i].reason,
+                                                  .after = text_of(discard->items[i].why_unclaimed)});
     }
 }

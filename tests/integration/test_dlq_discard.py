@@ -1,4 +1,5 @@
 """`bursar dlq discard` on real servers: gone for good, never booked later, and the stock is what it should be."""
+import json
 import os
 import pty
 import subprocess
@@ -80,6 +81,31 @@ def test_what_is_not_known_is_not_given_back(world):
     assert row(world, "cut") == ("camp", 1, None, "voided", "discarded", "done")
     assert world.left("camp") == 1000
     assert len(journal(world, 5)) == 6  # the one without id too
+
+
+def test_of_two_ids_neither_is_voided(world):
+    """The property belongs to another message, which is good and on its way."""
+    good, odd = deducted(world, "good", 10), deducted(world, "odd", 7)
+    plant(world, [(odd, parked_headers("malformed"), "good"), (json.dumps(odd)[:-1], parked_headers("malformed"), "good"),
+                  (json.dumps(dict(odd, message_id="odd/1")).replace("/", "\\/"), parked_headers("malformed"), "good")])
+    assert {letter["detail"] for letter in world.json("dlq", "discard", "--dry-run")["letters"]} == {
+        "property and body name two ids: neither is voided, nothing is given back"}
+    answer = discard(world)
+    assert counts(answer) == (3, 3, 0, False) and (answer["voided"], answer["refunded"]) == (0, 0)
+    assert sorted(world.pending("camp")) == ["good", "odd"] and world.left("camp") == 983
+    assert {entry["value_after"] for entry in journal(world, 5)} == {"property and body name two ids: neither is voided, nothing is given back"}
+    worker = world.worker()
+    world.publish(good)
+    world.wait_settled(1)
+    assert row(world, "good")[3] == "settled" and row(world, "odd") is None
+    assert worker.terminate() == 0
+
+
+def test_an_id_that_is_written_twice_is_one(world):
+    message = deducted(world, "order/1", 5)
+    body = json.dumps(dict(message, user_id=5)).replace("/", "\\/")
+    plant(world, [(body, parked_headers("malformed"), "order/1")])
+    assert discard(world)["refunded"] == 5 and row(world, "order/1")[3] == "voided"
 
 
 def test_what_is_booked_stays_booked(world):

@@ -55,6 +55,9 @@ PLANTS = [
      "    if (discard->entry_count == SIZE_MAX)\n        status = ledger_interventions_begin(", ""),
     ("letters: pay a debt that is noted as paid", "src/deadletter/discard_claims.c",
      "row->reason != REASON_DISCARDED || row->refund != REFUND_DUE)", "row->reason != REASON_DISCARDED)", ""),
+    ("letters: void the property's id of two", "src/deadletter/discard_claims.c",
+     "return text_is_present(id) && !text_equal(id, letter->property_id);", "return text_is_present(id) && id.size == SIZE_MAX;",
+     "integration.test_dlq_discard"),
     # Reconcile
     ("reconcile: look at the queue before the orphans are chosen", "src/reconcile/orphans.c",
      "    reconcile->queue.looked = false; /* a look from before tells nothing of what was published since */\n", "", ""),
