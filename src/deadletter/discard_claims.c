@@ -15,25 +15,29 @@ void discard_leave(struct discard *discard, size_t letter, const char *why)
     item->detail = why;
 }
 
-/* An amount as the protocol has it: digits, or a string of digits. 0: it is none. */
-static int64_t amount_in(struct text body)
+/* A number as the protocol has it: digits, or a string of digits. 0: it is none, or the body ends with it and
+ * may have been cut off there. */
+static int64_t number_in(struct text body, const char *key)
 {
-    int64_t amount = 0;
-    struct text value = letter_body_member(body, "amount");
+    int64_t number = 0;
+    struct text value = letter_body_member(body, key);
+    if (!text_is_present(value) || value.data + value.size == body.data + body.size) return 0;
     if (value.size >= 2 && value.data[0] == '"') value = (struct text){value.data + 1, value.size - 2};
-    return amount_parse(value, &amount) ? amount : 0;
+    return amount_parse(value, &number) ? number : 0;
 }
 
 /* What can be read of a deduction that cannot be read as a whole. A body that is no JSON may have been cut
- * off, and its numbers with it: its amount is not believed. */
+ * off, and its numbers with it: its amount is not believed. Its token need not be: it only counts where Redis
+ * has the same. */
 static struct discard_claim claim_of_ruin(size_t letter, struct text message_id, struct text body,
                                           enum park_reason reason)
 {
     struct discard_claim claim = {.letter = letter, .message_id = message_id, .tracked = true};
     struct text budget_id = letter_body_string(body, "budget_id");
     if (budget_id_is_valid(budget_id)) claim.budget_id = budget_id;
+    claim.deducted_at_us = number_in(body, "deducted_at");
     if (reason == PARK_MALFORMED) return claim;
-    claim.amount = amount_in(body);
+    claim.amount = number_in(body, "amount");
     claim.tracked = text_is_present(letter_body_member(body, "deducted_at"));
     return claim;
 }
@@ -136,10 +140,16 @@ enum status discard_ask(struct discard *discard, struct error *error)
     return STATUS_OK;
 }
 
-/* The amount is the pending entry's where there is one: that is what Redis took. Where there is none and the
- * producer keeps such entries, there is nothing to give back any more. Where he keeps none, the amount that
- * the message names was taken. Where that cannot be read nobody can know what was taken; the row then only
- * keeps the id from being booked. */
+/* The id was deducted once more, and the pending entry is that one's: its message may be on its way. */
+static bool entry_is_anothers(const struct discard_claim *claim)
+{
+    return claim->deducted_at_us != 0 && claim->query.deducted_at_us != claim->deducted_at_us;
+}
+
+/* The amount is the pending entry's where the letter has one: that is what Redis took. Where there is none
+ * and the producer keeps such entries, there is nothing to give back any more. Where he keeps none, the
+ * amount that the message names was taken. Where that cannot be read nobody can know what was taken; the row
+ * then only keeps the id from being booked. */
 static struct ledger_void void_of(const struct discard_claim *claim)
 {
     struct ledger_void row = {
@@ -150,7 +160,7 @@ static struct ledger_void void_of(const struct discard_claim *claim)
         .reason = REASON_DISCARDED,
         .refund = REFUND_DONE,
     };
-    if (claim->query.state == PENDING_PENDING) {
+    if (claim->query.state == PENDING_PENDING && !entry_is_anothers(claim)) {
         row.amount = claim->query.amount;
         row.deducted_at_us = claim->query.deducted_at_us;
         row.refund = REFUND_DUE;
@@ -205,17 +215,20 @@ static void plan_debt(struct discard *discard, struct discard_claim *claim)
                                                                   .outcome = RELEASE_VOIDED});
 }
 
-/* The row's own entry, or a second one like it, is a worker's to clear. */
+/* The row's own entry, or a second one like it, is a worker's to clear. A void of another deduction owns none
+ * but that one's. */
 static bool row_owns_entry(const struct discard_claim *claim)
 {
     const struct ledger_deduction *row = &claim->row;
     if (!text_equal(row->budget_id, claim->budget_id)) return false;
-    return claim->query.deducted_at_us == row->deducted_at_us || claim->query.amount == row->amount;
+    if (claim->query.deducted_at_us == row->deducted_at_us) return true;
+    bool owns_one = row->state != DEDUCTION_SETTLED && row->deducted_at_us != 0;
+    return !owns_one && claim->query.amount == row->amount;
 }
 
 static bool letter_owns_entry(const struct discard_claim *claim)
 {
-    if (claim->deducted_at_us != 0) return claim->query.deducted_at_us == claim->deducted_at_us;
+    if (claim->deducted_at_us != 0) return !entry_is_anothers(claim);
     return claim->amount == claim->query.amount;
 }
 

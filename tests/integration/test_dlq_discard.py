@@ -108,6 +108,33 @@ def test_an_id_that_is_written_twice_is_one(world):
     assert discard(world)["refunded"] == 5 and row(world, "order/1")[3] == "voided"
 
 
+@pytest.mark.parametrize("form", ["readable", "unreadable", "cut"])
+def test_an_entry_with_another_token_is_left_alone(world, form):
+    message = deducted(world, "m1", 5)
+    old = dict(message, deducted_at=message["deducted_at"] - 1000)
+    body = {"readable": old, "unreadable": dict(old, amount="x"), "cut": json.dumps(old)[:-1] + ","}[form]
+    plant(world, [(body, parked_headers("malformed"), "m1")])
+    answer = discard(world)
+    assert (answer["done"], answer["voided"], answer["refunded"]) == (1, 1, 0)
+    assert row(world, "m1") == ("camp", 5 if form == "readable" else 1, old["deducted_at"], "voided", "discarded", "done")
+    assert "m1" in world.pending("camp") and world.left("camp") == 995
+    # The letter that it does belong to.
+    plant(world, [(dict(message, amount="x"), parked_headers("invalid-amount"))])
+    assert discard(world)["refunded"] == 5
+    assert world.left("camp") == 1000 and not world.pending("camp")
+
+
+def test_the_void_of_what_cannot_be_read_carries_its_token(world):
+    message = deducted(world, "m1", 5)
+    world.script("release")(keys=world.keys("camp"), args=[600, "m1", message["deducted_at"], "voided"])
+    cut_short = json.dumps(deducted(world, "m2", 7))[:-2]  # the token ends too early, and nothing says so
+    plant(world, [(dict(message, amount="x", deducted_at=str(message["deducted_at"])), parked_headers("invalid-amount")),
+                  (cut_short, parked_headers("malformed"), "m2")])
+    assert discard(world)["refunded"] == 7
+    assert row(world, "m1") == ("camp", 1, message["deducted_at"], "voided", "discarded", "done")
+    assert row(world, "m2")[1] == 7 and world.left("camp") == 1000
+
+
 def test_what_is_booked_stays_booked(world):
     worker = world.worker()
     message = deducted(world, "m1", 5)

@@ -287,7 +287,22 @@ static bool was_given(const struct world *world, uint32_t id)
     return false;
 }
 
-/* What Redis held when the discard asked is owed; what came later is another purchase. */
+/* Whether a letter of the id says this token; 0: or none that can be read. */
+static bool was_given_with(const struct world *world, uint32_t id, int64_t token)
+{
+    const struct replayer *replayer = &world->replayer;
+    for (size_t i = 0; i < replayer->given_count; i++) {
+        size_t count;
+        struct truth *truth = (struct truth *)&world->truth;
+        const struct truth_item *items = truth_items(truth, replayer->given[i].place, &count);
+        for (size_t k = 0; k < count; k++)
+            if (items[k].id == id && items[k].token == token) return true;
+    }
+    return false;
+}
+
+/* What Redis held when the discard asked is owed, to the letters that say its token or none; what came later
+ * is another purchase. */
 void check_row_of_discard(struct world *world, const struct truth_row *row)
 {
     const struct replayer *replayer = &world->replayer;
@@ -300,7 +315,16 @@ void check_row_of_discard(struct world *world, const struct truth_row *row)
     bool is_known = sale != NULL && sale->token < replayer->asked_us &&
                     world->swarm.weights[ACTION_REDIS_CLOCK] == 0 &&
                     world->upsets == replayer->upsets_at_start;
-    if (is_known && (row->refund != REFUND_DUE || row->token != sale->token || row->amount != sale->amount))
+    if (!is_known) return;
+    bool is_its_own = was_given_with(world, row->id, sale->token) || was_given_with(world, row->id, 0);
+    bool owes = row->refund == REFUND_DUE && row->token == sale->token && row->amount == sale->amount;
+    bool is_of_another = row->refund == REFUND_DONE && row->token != 0 && row->token != sale->token &&
+                         was_given_with(world, row->id, row->token);
+    if (owes && !is_its_own)
+        world_violate(world, "discarded-is-refunded",
+                      "i%" PRIu32 " of b%" PRIu32 " is discarded, and what is owed was taken for another one",
+                      row->id, row->budget);
+    if (!owes && !is_of_another)
         world_violate(world, "discarded-is-refunded",
                       "i%" PRIu32 " of b%" PRIu32 " is discarded, and what Redis took for it is not owed",
                       row->id, row->budget);
