@@ -30,8 +30,8 @@ static const char help[] =
     "id-conflict,\n"
     "                       unprocessable; the broker's own delivery_limit, expired, maxlen, rejected; "
     "unknown\n"
-    "  --budget ID          of this budget\n"
-    "  --id ID              with this message id; may be repeated\n"
+    "  --budget ID          of this budget; a batch message: one of its items is (discard: every one)\n"
+    "  --id ID              with this message id; a batch message in the same way; may be repeated\n"
     "  --since, --until T   parked at or after, before: 2026-01-02T03:04:05Z, or 90s, 15m, 2h, 3d ago\n"
     "  --match TEXT         the body has this text\n"
     "  --limit N            at most N messages\n"
@@ -51,7 +51,10 @@ static const char help[] =
     "\n"
     "discard throws messages away for good. A deduction that is booked nowhere is voided in the ledger, so "
     "that no copy of it can be\n"
-    "booked later, and given back to its budget. Asks first on a terminal; elsewhere it wants --yes.\n"
+    "booked later, and given back to its budget. Asks first on a terminal; elsewhere it wants --yes. A batch "
+    "message goes as a whole, so\n"
+    "--budget and --id mean it only where they hold for every item: give all of its ids, or find it by "
+    "--match, --reason or time.\n"
     "\n"
     "export writes JSON lines that hold everything (FILE, or - for standard output); import publishes them "
     "again, into the\n"
@@ -299,6 +302,7 @@ enum arguments_next dlq_request_read(struct options *options, int argc, char **a
         if (!options_belong(&reading, request->verb, verbs[i].verb) ||
             !arguments_count(command, argc - optind - 1, verbs[i].words, verbs[i].words))
             return ARGUMENTS_BAD;
+        request->filter.every_item = verbs[i].verb == DISCARD; /* the others' items would go with it */
         request->path = verbs[i].words > 0 ? argv[optind + 1] : NULL;
         return ARGUMENTS_READ;
     }

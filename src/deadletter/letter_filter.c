@@ -17,6 +17,21 @@ static bool id_is_wanted(const struct letter_filter *filter, struct text id)
     return false;
 }
 
+static bool item_is_wanted(const struct letter_filter *filter, const struct letter *letter, size_t index)
+{
+    if (filter->id_count > 0 && !id_is_wanted(filter, letter_item_id(letter, index))) return false;
+    return !text_is_present(filter->budget_id) ||
+           text_equal(letter->message.items[index].deduction.budget_id, filter->budget_id);
+}
+
+/* A batch message that cannot be read has no items: whose they are nobody knows. */
+static bool every_item_is_wanted(const struct letter_filter *filter, const struct letter *letter)
+{
+    for (size_t i = 0; i < letter->message.count; i++)
+        if (!item_is_wanted(filter, letter, i)) return false;
+    return letter->message.count > 0;
+}
+
 static bool ids_accept(const struct letter_filter *filter, const struct letter *letter)
 {
     if (id_is_wanted(filter, letter->property_id) || id_is_wanted(filter, letter->message_id)) return true;
@@ -43,6 +58,7 @@ bool letter_filter_accepts(const struct letter_filter *filter, struct letter *le
         return false;
     if (filter->id_count == 0 && !text_is_present(filter->budget_id)) return true;
     letter_decode(letter, arena);
+    if (filter->every_item && letter->message.is_batch) return every_item_is_wanted(filter, letter);
     if (filter->id_count > 0 && !ids_accept(filter, letter)) return false;
     return !text_is_present(filter->budget_id) || budget_accepts(filter, letter);
 }

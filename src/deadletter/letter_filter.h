@@ -11,6 +11,7 @@ struct letter_filter {
     struct text match;         /* these bytes stand somewhere in the body */
     const struct text *ids;    /* one of them is its id, its property, or an item's; borrowed */
     size_t id_count;           /* 0: any */
+    bool every_item;           /* budget and ids: a batch message is meant only if each of its items is */
     bool has_since, has_until; /* else any time. A letter that is not known to have one is not meant */
     int64_t since_us;          /* Unix time it was parked at, or later */
     int64_t until_us;          /* before it */

@@ -201,6 +201,19 @@ def test_a_batch_message_is_discarded_item_by_item(world):
     assert [row(world, key)[1] for key in ("b1", "b2", "b3")] == [2, 3, 4] and world.left("camp") == 1000
 
 
+def test_a_batch_message_is_discarded_where_every_item_is_meant(world):
+    world.run("budget", "create", "other", "--total", "1000")
+    mixed = [deducted(world, "b1", 2), deducted(world, "b2", 3, budget="other"), deducted(world, "b3", 4, budget="other")]
+    plant(world, [(mixed, parked_headers("delivery_limit")), ([deducted(world, "b4", 5)], parked_headers("delivery_limit"))])
+    assert listed(world, "--budget", "camp") == {"delivery_limit": 2}
+    assert counts(discard(world, "--id", "b1")) == counts(discard(world, "--budget", "other")) == (0, 0, 0, False)
+    answer = discard(world, "--budget", "camp")
+    assert counts(answer) == (1, 1, 0, False) and answer["refunded"] == 5
+    assert row(world, "b1") is None and world.left("other") == 993
+    assert discard(world, "--id", "b1", "--id", "b2", "--id", "b3")["refunded"] == 9
+    assert world.left("camp") == world.left("other") == 1000 and world.ready(QUEUE) == 0
+
+
 def test_twice_the_same_id_at_once(world):
     message = deducted(world, "m1", 5)
     world.redis.decrby("budget:{camp}", 2)

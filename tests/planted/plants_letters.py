@@ -17,6 +17,11 @@ PLANTS = [
     # Filters
     ("letters: take the first instant for no filter", "src/deadletter/letter_filter.c",
      "(!filter->has_until || ", "(filter->until_us == 0 || ", "unit.test_letter"),
+    ("letters: discard a batch message for one of its items", "src/cli/dlq_request.c",
+     "request->filter.every_item = verbs[i].verb == DISCARD;", "request->filter.every_item = false;", "integration.test_dlq_discard"),
+    ("letters: take the property of a batch message for an item's id", "src/deadletter/letter_filter.c",
+     "filter->every_item && letter->message.is_batch)", "filter->every_item && letter->message.is_batch && filter->id_count == 0)",
+     "unit.test_letter$"),
     # Replay
     ("letters: take what no queue took for confirmed", "src/deadletter/replay_publish.c",
      "    case PUBLICATION_RETURNED:\n        replay_leave(",

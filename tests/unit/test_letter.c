@@ -249,6 +249,50 @@ static void test_the_filters(void **state)
     arena_free(&arena);
 }
 
+static void test_when_every_item_must_be_meant(void **state)
+{
+    static const char mixed[] = "[{\"message_id\":\"m\",\"budget_id\":\"b\",\"amount\":1},"
+                                "{\"message_id\":\"n\",\"budget_id\":\"c\",\"amount\":1}]";
+    static const char half_read[] = "[{\"message_id\":\"m\",\"budget_id\":\"b\",\"amount\":1},"
+                                    "{\"message_id\":\"n\",\"budget_id\":\"b\",\"amount\":0},7]";
+    static const char pure[] = "[{\"message_id\":\"m\",\"budget_id\":\"b\",\"amount\":1}]";
+    static const char single[] = "{\"message_id\":\"m\",\"budget_id\":\"b\",\"amount\":1}";
+    const struct text both[] = {TEXT_LITERAL("m"), TEXT_LITERAL("n")}, other[] = {TEXT_LITERAL("p")};
+    const struct text budget = TEXT_LITERAL("b");
+    const struct {
+        const char *body;
+        struct letter_filter filter;
+        bool any, every;
+    } cases[] = {
+        {mixed, {.budget_id = budget}, true, false},
+        {mixed, {.ids = both, .id_count = 1}, true, false},
+        {mixed, {.ids = both, .id_count = 2}, true, true},
+        {mixed, {.ids = both, .id_count = 2, .budget_id = budget}, true, false},
+        {mixed, {.match = TEXT_LITERAL("\"n\"")}, true, true},
+        {half_read, {.budget_id = budget}, true, false},
+        {half_read, {.ids = both, .id_count = 2}, true, false},
+        {pure, {.budget_id = budget}, true, true},
+        {pure, {.ids = other, .id_count = 1}, true, false}, /* its property, which means nothing */
+        {single, {.budget_id = budget}, true, true},
+        {single, {.ids = both, .id_count = 2}, true, true},
+        {"[{]", {.ids = other, .id_count = 1}, true, false},
+        {"[{]", {.reason = TEXT_LITERAL("malformed")}, true, true},
+    };
+    struct arena arena = {0};
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        for (int every = 0; every < 2; every++) {
+            struct letter letter = {.body = text_of(cases[i].body), .reason = TEXT_LITERAL("malformed")};
+            struct letter_filter filter = cases[i].filter;
+            filter.every_item = every;
+            if (cases[i].body != single) letter.property_id = TEXT_LITERAL("p");
+            if (letter_filter_accepts(&filter, &letter, &arena) != (every ? cases[i].every : cases[i].any))
+                fail_msg("case %zu, every %d", i, every);
+        }
+    }
+    arena_free(&arena);
+}
+
 static void test_a_set_of_ids(void **state)
 {
     struct id_set set = {0};
@@ -304,6 +348,7 @@ int main(void)
         cmocka_unit_test(test_times),
         cmocka_unit_test(test_base64),
         cmocka_unit_test(test_the_filters),
+        cmocka_unit_test(test_when_every_item_must_be_meant),
         cmocka_unit_test(test_a_set_of_ids),
         cmocka_unit_test(test_every_fate_has_a_name),
         cmocka_unit_test(test_saved_lines),
