@@ -12,21 +12,22 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Looks first, so that the question names a number, and what is parked while somebody thinks is not touched.
- */
-static int ask(struct dlq *dlq, const struct dlq_request *request, int64_t *total)
+/* Looks first, so that the question names a number. No more than that goes, and only from as many letters as
+ * the look found in the queue: what is parked while somebody thinks comes behind them. *limit is 0 where
+ * there is nothing to ask about. */
+static int ask(struct dlq *dlq, const struct dlq_request *request, int64_t *total, int64_t *limit)
 {
     struct letter_walk walk;
     if (isatty(STDIN_FILENO) != 1 || isatty(STDERR_FILENO) != 1)
         return report_exit(EXIT_STATUS_USAGE,
                            "dlq discard: throws messages away for good; look with --dry-run, then say --yes");
     int exit = dlq_look(dlq, request, &walk, NULL, NULL);
-    *total = walk.total > 0 ? walk.total : -1;
-    int64_t matched = walk.matched;
+    *total = walk.total;
+    *limit = walk.matched;
     letter_walk_free(&walk);
-    if (exit != EXIT_STATUS_WELL || matched == 0) return exit;
+    if (exit != EXIT_STATUS_WELL || *limit == 0) return exit;
     char answer[16];
-    fprintf(stderr, "%" PRId64 " messages of queue %s are thrown away for good. Go on? [y/N] ", matched,
+    fprintf(stderr, "%" PRId64 " messages of queue %s are thrown away for good. Go on? [y/N] ", *limit,
             dlq->session.config.amqp.dead_letter_queue);
     bool yes = fgets(answer, sizeof answer, stdin) != NULL && (answer[0] == 'y' || answer[0] == 'Y');
     return yes ? EXIT_STATUS_WELL : report_exit(EXIT_STATUS_FOUND, "dlq discard: nothing was discarded");
@@ -62,16 +63,28 @@ static void run(struct dlq *dlq, struct discard *discard)
     progress_clear();
 }
 
+static int discard_nothing(const struct dlq_request *request)
+{
+    struct telling telling;
+    const struct telling_end end = {.has_refunds = true};
+    report("dlq discard: no message matches; nothing was discarded");
+    tell_begin(&telling, request->verb, request->json, request->dry_run);
+    tell_end(&telling, &end);
+    return EXIT_STATUS_WELL;
+}
+
 int dlq_discard(struct dlq *dlq, const struct dlq_request *request)
 {
-    int64_t total = 0;
-    int exit = request->dry_run || request->yes ? EXIT_STATUS_WELL : ask(dlq, request, &total);
+    int64_t total = 0, limit = request->limit;
+    bool asks = !request->dry_run && !request->yes;
+    int exit = asks ? ask(dlq, request, &total, &limit) : EXIT_STATUS_WELL;
     if (exit != EXIT_STATUS_WELL) return exit;
+    if (asks && limit == 0) return discard_nothing(request);
     struct telling telling;
     struct discard *discard = memory_alloc_zero(1, sizeof *discard);
     tell_begin(&telling, request->verb, request->json, request->dry_run);
     const struct discard_options options = {.filter = request->filter,
-                                            .limit = request->limit,
+                                            .limit = limit,
                                             .total_max = total,
                                             .dry_run = request->dry_run,
                                             .told = tell_letter,

@@ -1,7 +1,9 @@
 """`bursar dlq discard` on real servers: gone for good, never booked later, and the stock is what it should be."""
+import contextlib
 import json
 import os
 import pty
+import select
 import subprocess
 import time
 
@@ -222,21 +224,64 @@ def test_twice_the_same_id_at_once(world):
     assert (answer["done"], answer["voided"], answer["refunded"]) == (5, 2, 7) and world.left("camp") == 1000
 
 
+@contextlib.contextmanager
+def discard_on_a_terminal(world, *words):
+    """(process, its terminal); standard output is a pipe."""
+    leader, follower = pty.openpty()
+    process = subprocess.Popen([world.bursar, "dlq", "discard", "-c", world.config, *words], stdin=follower, stderr=follower,
+                               stdout=subprocess.PIPE, text=True)
+    try:
+        yield process, leader
+    finally:
+        process.kill()
+        process.wait(30)
+        process.stdout.close()
+        os.close(leader), os.close(follower)
+
+
+def hear(terminal, words):
+    said = b""
+    while words not in said:
+        assert select.select([terminal], [], [], 30)[0], said
+        said += os.read(terminal, 1000)
+
+
 def test_it_asks_on_a_terminal_and_wants_yes_elsewhere(world):
     plant(world, [(body_of("m1", "x"), parked_headers("invalid-amount"))])
     done = world.run_all("dlq", "discard")
     assert done.returncode == 64 and "--yes" in done.stderr
     for answer, status, left in ((b"\n", 1, 1), (b"y\n", 0, 0)):
-        leader, follower = pty.openpty()
-        process = subprocess.Popen([world.bursar, "dlq", "discard", "-c", world.config], stdin=follower, stderr=follower, stdout=subprocess.PIPE)
-        said = b""
-        while b"[y/N]" not in said:
-            said += os.read(leader, 1000)
-        assert b"1 messages of queue bursar.deductions.dlq" in said
-        os.write(leader, answer)
-        assert process.wait(30) == status
-        os.close(leader), os.close(follower)
+        with discard_on_a_terminal(world) as (process, terminal):
+            hear(terminal, b"1 messages of queue bursar.deductions.dlq are thrown away for good. Go on? [y/N]")
+            os.write(terminal, answer)
+            assert process.wait(30) == status
         assert world.ready(QUEUE) == left
+
+
+def test_where_nothing_matches_nothing_is_asked_and_nothing_goes(world):
+    plant(world, [(body_of("m1", "x"), parked_headers("invalid-amount"))])
+    with discard_on_a_terminal(world, "--reason", "malformed", "--json") as (process, terminal):
+        hear(terminal, b"dlq discard: no message matches; nothing was discarded")
+        assert process.wait(30) == 0
+        assert counts(json.loads(process.stdout.read())) == (0, 0, 0, False)
+    assert world.ready(QUEUE) == 1
+
+
+def test_no_more_goes_than_was_asked_for(world):
+    """While somebody thinks one message that was counted goes, by other hands, and one that matches is parked."""
+    plant(world, [(body_of("other", "x"), parked_headers("malformed")), (body_of("m1", "x"), parked_headers("invalid-amount"))])
+    with discard_on_a_terminal(world, "--reason", "invalid-amount") as (process, terminal):
+        hear(terminal, b"1 messages of queue")
+        channel = world.channel()
+        taken, _, body = channel.basic_get(QUEUE)
+        assert json.loads(body)["message_id"] == "other"
+        channel.basic_ack(taken.delivery_tag)
+        channel.connection.close()
+        world.wait("one to be gone", lambda: world.ready(QUEUE) == 1)
+        plant(world, [(body_of("m2", "x"), parked_headers("invalid-amount"))])
+        os.write(terminal, b"y\n")
+        assert process.wait(30) == 0
+    assert [letter["message_id"] for letter in shown(world)] == ["m2"]
 
 
 def test_without_redis_nothing_is_thrown_away(world):

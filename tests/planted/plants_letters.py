@@ -22,6 +22,11 @@ PLANTS = [
     ("letters: take the property of a batch message for an item's id", "src/deadletter/letter_filter.c",
      "filter->every_item && letter->message.is_batch)", "filter->every_item && letter->message.is_batch && filter->id_count == 0)",
      "unit.test_letter$"),
+    ("letters: discard more than was asked for", "src/cli/dlq_discard.c",
+     "                                            .limit = limit,\n", "                                            .limit = request->limit,\n",
+     "integration.test_dlq_discard"),
+    ("letters: discard without asking where there was nothing to ask about", "src/cli/dlq_discard.c",
+     "    if (asks && limit == 0) return discard_nothing(request);\n", "    (void)discard_nothing;\n", "integration.test_dlq_discard"),
     # Replay
     ("letters: take what no queue took for confirmed", "src/deadletter/replay_publish.c",
      "    case PUBLICATION_RETURNED:\n        replay_leave(",
