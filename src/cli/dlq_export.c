@@ -17,7 +17,8 @@
 
 struct target {
     FILE *stream;
-    char path[PATH_MAX];      /* where it will be; "": written straight to where it goes */
+    bool is_file;             /* false: written straight to where it goes */
+    char path[PATH_MAX];      /* where the file will be */
     char temporary[PATH_MAX]; /* where it is until then */
     int64_t count;
     struct arena arena;
@@ -42,6 +43,7 @@ static bool target_open(struct target *target, const char *path)
         target->stream = fopen(path, "we");
         return target->stream != NULL;
     }
+    target->is_file = true;
     /* A link stays a link. */
     if (realpath(path, target->path) == NULL) {
         if (errno != ENOENT || strlen(path) >= sizeof target->path) return false;
@@ -73,11 +75,10 @@ static bool sync_folder(const char *path)
 static bool target_finish(struct target *target)
 {
     if (target->stream == stdout) return output_is_well();
-    bool is_file = target->path[0] != '\0';
-    bool well = fflush(target->stream) == 0 && (!is_file || fsync(fileno(target->stream)) == 0);
+    bool well = fflush(target->stream) == 0 && (!target->is_file || fsync(fileno(target->stream)) == 0);
     well = fclose(target->stream) == 0 && well;
     target->stream = NULL;
-    if (!well || !is_file) return well;
+    if (!well || !target->is_file) return well;
     if (rename(target->temporary, target->path) != 0) return false;
     target->temporary[0] = '\0';
     return sync_folder(target->path);

@@ -282,6 +282,13 @@ static bool options_belong(const struct reading *reading, const char *name, int 
     return true;
 }
 
+static bool path_is_named(const char *command, const char *path)
+{
+    if (path == NULL || path[0] != '\0') return true;
+    report("%s: FILE is empty; name a file, or - for standard input and output", command);
+    return false;
+}
+
 enum arguments_next dlq_request_read(struct options *options, int argc, char **argv,
                                      struct dlq_request *request)
 {
@@ -305,7 +312,7 @@ enum arguments_next dlq_request_read(struct options *options, int argc, char **a
             return ARGUMENTS_BAD;
         request->filter.every_item = verbs[i].verb == DISCARD; /* the others' items would go with it */
         request->path = verbs[i].words > 0 ? argv[optind + 1] : NULL;
-        return ARGUMENTS_READ;
+        return path_is_named(command, request->path) ? ARGUMENTS_READ : ARGUMENTS_BAD;
     }
     report("dlq: '%.100s' is nothing it can do; see bursar dlq --help", argv[optind]);
     return ARGUMENTS_BAD;
