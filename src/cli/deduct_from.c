@@ -24,14 +24,6 @@ struct chunk {
     struct arena arena;
 };
 
-static bool is_blank(struct text line)
-{
-    for (size_t i = 0; i < line.size; i++) {
-        if (line.data[i] != ' ' && line.data[i] != '\t' && line.data[i] != '\r') return false;
-    }
-    return true;
-}
-
 /* Fills the chunk with what is there: waits for a first line, but not for more while an answer could be given
  * already. */
 static enum line_event chunk_read(struct chunk *chunk, struct line_reader *reader)
@@ -42,7 +34,7 @@ static enum line_event chunk_read(struct chunk *chunk, struct line_reader *reade
         struct text text;
         enum line_event event = line_reader_next(reader, &text);
         if (event == LINE_END || event == LINE_FAILED) return event;
-        if (event == LINE_READ && is_blank(text)) continue;
+        if (event == LINE_READ && line_is_blank(text)) continue;
         struct deduct_line *line = &chunk->lines[chunk->count++];
         line->number = reader->number;
         if (event == LINE_READ) {

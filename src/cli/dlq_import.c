@@ -76,13 +76,6 @@ static void take_line(struct import *import, struct text text)
     };
 }
 
-static bool is_blank(struct text line)
-{
-    for (size_t i = 0; i < line.size; i++)
-        if (strchr(" \t\r", line.data[i]) == NULL) return false;
-    return true;
-}
-
 /* Fills a chunk. False: there are no more lines. */
 static bool read_chunk(struct import *import)
 {
@@ -105,7 +98,7 @@ static bool read_chunk(struct import *import)
         if (event == LINE_TOO_LONG) {
             import->lines++;
             line_bad(import, "it is longer than any message can be");
-        } else if (!is_blank(text)) {
+        } else if (!line_is_blank(text)) {
             take_line(import, text);
         }
     }
@@ -175,6 +168,15 @@ static void run(struct import *import)
     import->exit = exit_status_worse(import->exit, EXIT_STATUS_TRY_AGAIN);
 }
 
+/* An empty file is an export of nothing. What has bytes and no line that says something is another file. */
+static void expect_lines(struct import *import)
+{
+    if (import->lines > 0 || import->reader.number == 0 || import->exit != EXIT_STATUS_WELL) return;
+    report("dlq import: %s: no line of it says anything; name a file that bursar dlq export wrote",
+           import->request->path);
+    import->exit = EXIT_STATUS_DATA;
+}
+
 int dlq_import(struct dlq *dlq, const struct dlq_request *request)
 {
     bool is_input = strcmp(request->path, "-") == 0;
@@ -188,6 +190,7 @@ int dlq_import(struct dlq *dlq, const struct dlq_request *request)
     import->reader = line_reader_begin(descriptor);
     import->reader.size_max = IMPORT_LINE_SIZE_MAX;
     run(import);
+    expect_lines(import);
     struct telling telling;
     tell_begin(&telling, request->verb, request->json, false);
     const struct telling_end end = {.matched = import->lines, .done = import->done};

@@ -75,6 +75,13 @@ enum line_event line_reader_next(struct line_reader *reader, struct text *line)
     }
 }
 
+bool line_is_blank(struct text line)
+{
+    for (size_t i = 0; i < line.size; i++)
+        if (line.data[i] != ' ' && line.data[i] != '\t' && line.data[i] != '\r') return false;
+    return true;
+}
+
 bool line_reader_ready(const struct line_reader *reader)
 {
     if (newline(reader) != NULL || reader->at_end) return true;

@@ -31,6 +31,9 @@ struct line_reader line_reader_begin(int descriptor);
 /* The next line, valid until the next call; waits for it. A last line needs no newline. */
 enum line_event line_reader_next(struct line_reader *reader, struct text *line);
 
+/* Whether nothing but white space stands in it. */
+bool line_is_blank(struct text line);
+
 /* Whether the next call would answer without waiting. */
 bool line_reader_ready(const struct line_reader *reader);
 

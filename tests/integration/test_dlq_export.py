@@ -100,6 +100,17 @@ def test_a_bad_line_is_named_and_the_rest_goes_on(world):
     assert world.ready(QUEUE) == 6
 
 
+@pytest.mark.parametrize("content, lines, status, said", [
+    (b"", 0, 0, ""), (b"\0" * 1000, 1, 65, "line 1: no JSON"), (b"\n\0\n\0", 2, 65, "line 2: no JSON"), (b" \t\r\n\n", 0, 65, "no line of it says anything"),
+    ("{}".encode("utf-16"), 1, 65, "line 1: no JSON")])
+def test_a_file_that_no_export_wrote(world, content, lines, status, said):
+    with open(path_of(world), "wb") as file:
+        file.write(content)
+    done = world.run_all("dlq", "import", path_of(world), "--json")
+    assert done.returncode == status and counts(json.loads(done.stdout)) == (lines, 0, lines, False), done
+    assert said in done.stderr and (status != 0 or done.stderr == "")
+
+
 def test_where_nothing_is_bound(world):
     plant(world, [(body_of("m1"), parked_headers("malformed"))])
     path = path_of(world)

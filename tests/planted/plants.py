@@ -264,6 +264,8 @@ PLANTS = [
     ("give no answer to a bad line", "src/cli/deduct_from.c",
      "            exit = exit_status_worse(exit, line_bad(line, json, &table));\n",
      "            exit = exit_status_worse(exit, EXIT_STATUS_DATA);\n            (void)line_bad;\n", "unit.corpus_lines"),
+    ("take NUL bytes for an empty line", "src/cli/line_reader.c", "if (line.data[i] != ' ' &&", "if (line.data[i] != '\0' && line.data[i] != ' ' &&",
+     "unit.test_cli$"),
     ("let a value forge a line of the log", "src/base/log.c", "c <= ' ' || c > '~' ||", "c > '~' ||", "unit.corpus_log"),
     ("leave a quote bare in the log", "src/base/log.c", "if (*rest.data == '\"' || *rest.data == '\\\\') {", "if (*rest.data == '\\\\') {",
      "unit.corpus_log"),

@@ -136,6 +136,22 @@ static void test_lines(void **state)
     }
 }
 
+/* A file of nothing but NUL bytes is one line of them. */
+static void test_bytes_that_are_no_text(void **state)
+{
+    static const char text[1000];
+    (void)state;
+    struct line_reader reader = reader_of(text, sizeof text, 300);
+    struct text line;
+    assert_int_equal(line_reader_next(&reader, &line), LINE_READ);
+    assert_int_equal(line.size, sizeof text);
+    assert_false(line_is_blank(line));
+    assert_true(line_is_blank(TEXT_LITERAL(" \t\r")));
+    assert_false(line_is_blank(TEXT_LITERAL(" x")));
+    assert_int_equal(line_reader_next(&reader, &line), LINE_END);
+    reader_end(&reader);
+}
+
 static void test_a_line_has_a_limit(void **state)
 {
     static const struct {
@@ -190,6 +206,7 @@ int main(void)
         cmocka_unit_test(test_exit_statuses),
         cmocka_unit_test(test_the_worse_of_two_exit_statuses),
         cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_bytes_that_are_no_text),
         cmocka_unit_test(test_a_line_has_a_limit),
         cmocka_unit_test(test_ready_tells_whether_a_line_would_be_waited_for),
     };
