@@ -10,13 +10,32 @@
 #include <stdio.h>
 #include <string.h>
 
+static bool may_repeat(const struct command_usage *usage, int option)
+{
+    const int *repeated = usage->repeated;
+    while (repeated != NULL && *repeated != 0 && *repeated != option) repeated++;
+    return repeated != NULL && *repeated == option;
+}
+
+/* `values` has one for each of the command's own options. */
+static bool is_given_once(const struct command_usage *usage, int option, const char **values)
+{
+    size_t i = 0;
+    while (usage->own[i].val != option) i++;
+    return usage->own[i].has_arg == no_argument || may_repeat(usage, option) ||
+           options_once(usage->name, usage->own[i].name, &values[i], optarg);
+}
+
 enum arguments_next arguments_read(const struct command_usage *usage, struct options *options, int argc,
                                    char **argv, void *target)
 {
+    const char *values[OPTIONS_OWN_MAX] = {NULL};
     options_begin(false);
     int option;
     while ((option = options_next(options, usage->name, argc, argv, usage->own)) >= 0) {
-        if (!options->help && !usage->take(target, option, optarg)) return ARGUMENTS_BAD;
+        if (options->help) continue;
+        if (!is_given_once(usage, option, values) || !usage->take(target, option, optarg))
+            return ARGUMENTS_BAD;
     }
     if (option == OPTIONS_BAD) return ARGUMENTS_BAD;
     if (options->help) {

@@ -18,6 +18,7 @@ struct command_usage {
     const char *name; /* "budget" */
     const char *help; /* the whole text of --help */
     const struct option *own;
+    const int *repeated; /* those of them that may be given more than once; ends with 0; NULL: none */
     /* Called for each own option. False: it reported that the value is wrong. */
     bool (*take)(void *target, int option, const char *value);
 };

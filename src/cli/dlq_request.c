@@ -223,17 +223,25 @@ static bool take_route(struct dlq_request *request, const char *word)
     return true;
 }
 
+static bool edit_once(const char *option, struct text *kept, const char *value)
+{
+    const char *before = kept->data; /* of the command line, as the value is */
+    if (!options_once("dlq", option, &before, value)) return false;
+    *kept = text_of(value);
+    return true;
+}
+
 static bool take_edit(struct dlq_request *request, const char *word)
 {
     const char *value = strchr(word, '=');
     int64_t amount;
     if (value != NULL && strncmp(word, "amount=", 7) == 0) {
-        request->edit_amount = text_of(value + 1);
-        return argument_amount("dlq: --edit amount", value + 1, &amount);
+        return edit_once("edit amount", &request->edit_amount, value + 1) &&
+               argument_amount("dlq: --edit amount", value + 1, &amount);
     }
     if (value != NULL && strncmp(word, "budget_id=", 10) == 0) {
-        request->edit_budget_id = text_of(value + 1);
-        return argument_budget_id("dlq: --edit budget_id", value + 1);
+        return edit_once("edit budget_id", &request->edit_budget_id, value + 1) &&
+               argument_budget_id("dlq: --edit budget_id", value + 1);
     }
     report("dlq: --edit '%.100s': use amount=N or budget_id=ID; nothing else can be mended", word);
     return false;
@@ -292,7 +300,9 @@ static bool path_is_named(const char *command, const char *path)
 enum arguments_next dlq_request_read(struct options *options, int argc, char **argv,
                                      struct dlq_request *request)
 {
-    static const struct command_usage usage = {.name = "dlq", .help = help, .own = own, .take = take};
+    static const int repeated[] = {OPTION_ID, OPTION_EDIT, 0};
+    static const struct command_usage usage = {
+        .name = "dlq", .help = help, .own = own, .repeated = repeated, .take = take};
     *request = (struct dlq_request){.canary_wait = 60, .max_replays = 3, .max_failures = 50};
     struct reading reading = {.request = request};
     enum arguments_next next = arguments_read(&usage, options, argc, argv, &reading);

@@ -54,7 +54,9 @@ int options_next(struct options *options, const char *command, int argc, char **
     for (;;) {
         int found = getopt_long(argc, argv, short_options, all, NULL);
         switch (found) {
-        case OPTION_CONFIG: options->config_file = optarg; break;
+        case OPTION_CONFIG:
+            if (!options_once(command, "config", &options->config_file, optarg)) return OPTIONS_BAD;
+            break;
         case OPTION_SET:
             options->sets = memory_resize(options->sets, options->set_count + 1, sizeof *options->sets);
             options->sets[options->set_count++] = optarg;
@@ -67,6 +69,17 @@ int options_next(struct options *options, const char *command, int argc, char **
         default: return found;
         }
     }
+}
+
+bool options_once(const char *command, const char *option, const char **kept, const char *value)
+{
+    if (*kept == NULL) {
+        *kept = value;
+        return true;
+    }
+    report("%s%s--%s is given twice: '%.100s' and '%.100s'; give it once", command,
+           command[0] == '\0' ? "" : ": ", option, *kept, value);
+    return false;
 }
 
 struct config_source options_config_source(const struct options *options)

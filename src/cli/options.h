@@ -33,6 +33,10 @@ void options_begin(bool stop_at_word);
 int options_next(struct options *options, const char *command, int argc, char **argv,
                  const struct option *own);
 
+/* Keeps the value of an option that may be given once: of two, nobody can know which one was meant. `kept` is
+ * NULL at first. False: it was given before, which has been reported. `option` goes without its dashes. */
+bool options_once(const char *command, const char *option, const char **kept, const char *value);
+
 struct config_source options_config_source(const struct options *options);
 
 void options_free(struct options *options);

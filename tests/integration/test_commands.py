@@ -57,6 +57,21 @@ def test_bad_usage_is_64_and_one_line(words):
     assert done.stdout == b""
 
 
+@pytest.mark.parametrize("words, said", [
+    ("reconcile --budget b2 --budget b3", "reconcile: --budget is given twice: 'b2' and 'b3'; give it once"),
+    ("deduct c 1 --message-id aa --message-id=bb", "deduct: --message-id is given twice: 'aa' and 'bb'; give it once"),
+    ("budget create c --total 3 --name n --total 3", "budget: --total is given twice: '3' and '3'; give it once"),
+    ("dlq discard --reason a --yes --reason b", "dlq: --reason is given twice: 'a' and 'b'; give it once"),
+    ("dlq show --since 1h --since 2h", "dlq: --since is given twice: '1h' and '2h'; give it once"),
+    ("dlq list --limit 1 --limit 100", "dlq: --limit is given twice: '1' and '100'; give it once"),
+    ("dlq replay --edit amount=2 --edit amount=3", "dlq: --edit amount is given twice: '2' and '3'; give it once"),
+    ("-c a status -c b", "status: --config is given twice: 'a' and 'b'; give it once"),
+    ("--config a -c b status", "--config is given twice: 'a' and 'b'; give it once")])
+def test_an_option_with_one_value_is_given_once(words, said):
+    done = subprocess.run([BURSAR, *words.split()], capture_output=True, stdin=subprocess.DEVNULL, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (64, "", f"bursar: {said}\n")
+
+
 def test_help_and_version_need_nothing():
     commands = subprocess.run([BURSAR, "--help"], capture_output=True, text=True, check=True).stdout
     for name in ("init", "check", "run", "budget", "deduct", "status"):
