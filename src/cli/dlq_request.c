@@ -129,14 +129,14 @@ static const struct {
 };
 
 static const int takers[] = {
-    [OPTION_REASON - OPTION_OWN] = FILTERS,       [OPTION_BUDGET - OPTION_OWN] = FILTERS,
-    [OPTION_ID - OPTION_OWN] = FILTERS,           [OPTION_SINCE - OPTION_OWN] = FILTERS,
-    [OPTION_UNTIL - OPTION_OWN] = FILTERS,        [OPTION_MATCH - OPTION_OWN] = FILTERS,
-    [OPTION_LIMIT - OPTION_OWN] = FILTERS,        [OPTION_DRY_RUN - OPTION_OWN] = REPLAY | DISCARD,
-    [OPTION_YES - OPTION_OWN] = REPLAY | DISCARD, [OPTION_TO - OPTION_OWN] = REPLAY | IMPORT,
-    [OPTION_EDIT - OPTION_OWN] = REPLAY,          [OPTION_RATE - OPTION_OWN] = REPLAY | IMPORT,
-    [OPTION_CANARY - OPTION_OWN] = REPLAY,        [OPTION_CANARY_WAIT - OPTION_OWN] = REPLAY,
-    [OPTION_MAX_REPLAYS - OPTION_OWN] = REPLAY,   [OPTION_MAX_FAILURES - OPTION_OWN] = REPLAY,
+    [OPTION_REASON - OPTION_OWN] = FILTERS,     [OPTION_BUDGET - OPTION_OWN] = FILTERS,
+    [OPTION_ID - OPTION_OWN] = FILTERS,         [OPTION_SINCE - OPTION_OWN] = FILTERS,
+    [OPTION_UNTIL - OPTION_OWN] = FILTERS,      [OPTION_MATCH - OPTION_OWN] = FILTERS,
+    [OPTION_LIMIT - OPTION_OWN] = FILTERS,      [OPTION_DRY_RUN - OPTION_OWN] = REPLAY | DISCARD,
+    [OPTION_YES - OPTION_OWN] = DISCARD,        [OPTION_TO - OPTION_OWN] = REPLAY | IMPORT,
+    [OPTION_EDIT - OPTION_OWN] = REPLAY,        [OPTION_RATE - OPTION_OWN] = REPLAY | IMPORT,
+    [OPTION_CANARY - OPTION_OWN] = REPLAY,      [OPTION_CANARY_WAIT - OPTION_OWN] = REPLAY,
+    [OPTION_MAX_REPLAYS - OPTION_OWN] = REPLAY, [OPTION_MAX_FAILURES - OPTION_OWN] = REPLAY,
 };
 
 struct reading {
@@ -297,6 +297,14 @@ static bool path_is_named(const char *command, const char *path)
     return false;
 }
 
+/* Whoever waits for a canary must not replay everything without one. */
+static bool canary_is_whole(const struct reading *reading)
+{
+    if (!reading->given[OPTION_CANARY_WAIT - OPTION_OWN] || reading->request->canary > 0) return true;
+    report("dlq replay: --canary-wait says how long a canary is waited for; give --canary N too");
+    return false;
+}
+
 enum arguments_next dlq_request_read(struct options *options, int argc, char **argv,
                                      struct dlq_request *request)
 {
@@ -317,7 +325,7 @@ enum arguments_next dlq_request_read(struct options *options, int argc, char **a
         char command[32];
         snprintf(command, sizeof command, "dlq %s", verbs[i].name);
         request->verb = verbs[i].name;
-        if (!options_belong(&reading, request->verb, verbs[i].verb) ||
+        if (!options_belong(&reading, request->verb, verbs[i].verb) || !canary_is_whole(&reading) ||
             !arguments_count(command, argc - optind - 1, verbs[i].words, verbs[i].words))
             return ARGUMENTS_BAD;
         request->filter.every_item = verbs[i].verb == DISCARD; /* the others' items would go with it */
