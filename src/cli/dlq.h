@@ -57,6 +57,10 @@ int dlq_look(struct dlq *dlq, const struct dlq_request *request, struct letter_w
 /* Says on stderr what the operator should know of the queue. */
 void dlq_warn(const struct dlq *dlq, const char *command, const struct letter_walk *walk);
 
+/* Says so where nothing matched because of a reason that neither Bursar nor the broker gives: it may be
+ * mistyped. Letters of other tools may have it all the same. */
+void dlq_warn_reason(const struct dlq_request *request, int64_t matched);
+
 /* A line of progress on stderr, where that is a terminal; some times a second. `total` 0: not known. */
 struct progress {
     int64_t begun_us, shown_us;

@@ -99,6 +99,7 @@ int dlq_discard(struct dlq *dlq, const struct dlq_request *request)
                                     .refunds_due = discard->refunds_due};
     tell_end(&telling, &end);
     dlq_warn(dlq, "dlq discard", &discard->walk);
+    dlq_warn_reason(request, discard->walk.matched);
     exit = exit_of(request, discard);
     discard_free(discard);
     free(discard);

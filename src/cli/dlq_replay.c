@@ -68,6 +68,7 @@ int dlq_replay(struct dlq *dlq, const struct dlq_request *request)
                                     .why_stopped = replay->why_stopped};
     tell_end(&telling, &end);
     dlq_warn(dlq, "dlq replay", &replay->walk);
+    dlq_warn_reason(request, replay_matched(replay));
     int exit = exit_of(request, replay);
     replay_free(replay);
     free(replay);

@@ -4,6 +4,7 @@
 #include "cli/actor.h"
 #include "cli/output.h"
 #include "cli/report.h"
+#include "core/message.h"
 #include "worker/system_clock.h"
 
 #include <inttypes.h>
@@ -117,7 +118,33 @@ int dlq_look(struct dlq *dlq, const struct dlq_request *request, struct letter_w
     if (event == WALK_FAILED)
         return report_exit(exit_status_of(walk->status), "%s: %s", command, error->text);
     dlq_warn(dlq, command, walk);
+    if (show != NULL) dlq_warn_reason(request, walk->matched); /* else the command itself comes after it */
     return EXIT_STATUS_WELL;
+}
+
+static bool reason_is_known(struct text reason, struct buffer *known)
+{
+    static const char *const others[] = {"delivery_limit", "expired", "maxlen", "rejected", "unknown"};
+    bool found = false;
+    for (int i = PARK_NONE + 1; i <= PARK_UNPROCESSABLE; i++) {
+        found = found || letter_reason_is(reason, text_of(park_reason_name((enum park_reason)i)));
+        buffer_format(known, "%s, ", park_reason_name((enum park_reason)i));
+    }
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        found = found || letter_reason_is(reason, text_of(others[i]));
+        buffer_format(known, "%s%s", i == 0 ? "" : ", ", others[i]);
+    }
+    return found;
+}
+
+void dlq_warn_reason(const struct dlq_request *request, int64_t matched)
+{
+    struct text reason = request->filter.reason;
+    struct buffer known = {0};
+    if (matched == 0 && text_is_present(reason) && !reason_is_known(reason, &known))
+        report("dlq %s: nothing matches, and '%.100s' is none of the usual reasons: %s", request->verb,
+               reason.data, known.data);
+    buffer_free(&known);
 }
 
 /* RabbitMQ from 4.0 on drops what was given back 20 times, where no policy says otherwise. */

@@ -10,6 +10,19 @@ static bool time_accepts(const struct letter_filter *filter, int64_t parked_at_u
            (!filter->has_until || parked_at_us < filter->until_us);
 }
 
+static char dashed(char c)
+{
+    return c == '_' ? '-' : c;
+}
+
+bool letter_reason_is(struct text reason, struct text other)
+{
+    if (reason.size != other.size) return false;
+    for (size_t i = 0; i < reason.size; i++)
+        if (dashed(reason.data[i]) != dashed(other.data[i])) return false;
+    return true;
+}
+
 static bool id_is_wanted(const struct letter_filter *filter, struct text id)
 {
     for (size_t i = 0; i < filter->id_count && text_is_present(id); i++)
@@ -50,7 +63,7 @@ static bool budget_accepts(const struct letter_filter *filter, const struct lett
 
 bool letter_filter_accepts(const struct letter_filter *filter, struct letter *letter, struct arena *arena)
 {
-    if (text_is_present(filter->reason) && !text_equal(filter->reason, letter->reason)) return false;
+    if (text_is_present(filter->reason) && !letter_reason_is(filter->reason, letter->reason)) return false;
     if (!time_accepts(filter, letter->parked_at_us)) return false;
     if (text_is_present(filter->match) && filter->match.size > 0 &&
         (letter->body.size == 0 ||

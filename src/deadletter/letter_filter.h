@@ -6,7 +6,7 @@
 
 /* All that is set must hold. */
 struct letter_filter {
-    struct text reason;        /* absent: any, as the next two */
+    struct text reason;        /* as letter_reason_is has it; absent: any, as the next two */
     struct text budget_id;     /* its own, or that of one item */
     struct text match;         /* these bytes stand somewhere in the body */
     const struct text *ids;    /* one of them is its id, its property, or an item's; borrowed */
@@ -16,6 +16,10 @@ struct letter_filter {
     int64_t since_us;          /* Unix time it was parked at, or later */
     int64_t until_us;          /* before it */
 };
+
+/* Whether two reasons are the same one: the broker writes `delivery_limit`, Bursar `id-conflict`, and nobody
+ * remembers which. */
+bool letter_reason_is(struct text reason, struct text other);
 
 /* Decodes the letter only where the filter needs that; `arena` as letter_decode. */
 bool letter_filter_accepts(const struct letter_filter *filter, struct letter *letter, struct arena *arena);

@@ -81,6 +81,22 @@ def test_the_filters(world):
     assert listed(world, "--budget", "other") == {"id-conflict": 1, "delivery_limit": 1}
 
 
+@pytest.mark.parametrize("verb", ["list", "show", "replay", "discard --yes", "export -"])
+def test_a_reason_that_nobody_gives(world, verb):
+    plant(world, [(body_of("a"), parked_headers("id-conflict")), (body_of("b"), parked_headers("of_another_tool"))])
+
+    def said(reason):
+        done = world.run_all("dlq", *verb.split(), "--reason", reason)
+        assert done.returncode == 0, done
+        return done.stderr
+    known = "malformed, missing-id, invalid-id, invalid-budget-id, invalid-amount, too-large, id-conflict, unprocessable, delivery_limit, "
+    assert said("nosuch") == (f"bursar: dlq {verb.split()[0]}: nothing matches, and 'nosuch' is none of the usual reasons: "
+                              f"{known}expired, maxlen, rejected, unknown\n")
+    for reason in ("delivery-limit", "malformed", "unknown", "id_conflict", "of-another-tool"):
+        assert said(reason) == ""
+    assert world.ready(QUEUE) == (0 if verb in ("replay", "discard --yes") else 2)
+
+
 def test_a_look_keeps_every_message_in_its_order(world):
     count = 5000
     plant(world, [(body_of(f"m{i}", "x"), parked_headers("invalid-amount")) for i in range(count)])

@@ -293,6 +293,28 @@ static void test_when_every_item_must_be_meant(void **state)
     arena_free(&arena);
 }
 
+static void test_reasons(void **state)
+{
+    static const struct {
+        const char *a, *b;
+        bool same;
+    } cases[] = {
+        {"delivery_limit", "delivery-limit", true},
+        {"id-conflict", "id_conflict", true},
+        {"a-b_c", "a_b-c", true},
+        {"malformed", "malformed", true},
+        {"malformed", "malforme", false},
+        {"a-b", "a b", false},
+        {"a-b", "ab", false},
+        {"", "", true},
+        {"Expired", "expired", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++)
+        if (letter_reason_is(text_of(cases[i].a), text_of(cases[i].b)) != cases[i].same)
+            fail_msg("case %zu", i);
+}
+
 static void test_a_set_of_ids(void **state)
 {
     struct id_set set = {0};
@@ -349,6 +371,7 @@ int main(void)
         cmocka_unit_test(test_base64),
         cmocka_unit_test(test_the_filters),
         cmocka_unit_test(test_when_every_item_must_be_meant),
+        cmocka_unit_test(test_reasons),
         cmocka_unit_test(test_a_set_of_ids),
         cmocka_unit_test(test_every_fate_has_a_name),
         cmocka_unit_test(test_saved_lines),
