@@ -39,11 +39,11 @@ enum arguments_next arguments_read(const struct command_usage *usage, struct opt
     }
     if (option == OPTIONS_BAD) return ARGUMENTS_BAD;
     if (options->help) {
-        fputs(usage->help, stdout);
+        output_text(text_of(usage->help));
         return ARGUMENTS_DONE;
     }
     if (options->version) {
-        puts("bursar " BURSAR_VERSION);
+        output_text(TEXT_LITERAL("bursar " BURSAR_VERSION "\n"));
         return ARGUMENTS_DONE;
     }
     return ARGUMENTS_READ;

@@ -184,7 +184,7 @@ static void print_tables(const struct overview *overview)
     table_free(&table);
     if (overview->row_count == 0) return;
 
-    fputc('\n', stdout);
+    output_text(TEXT_LITERAL("\n"));
     table = table_begin(budget_headers, 6);
     for (size_t i = 0; i < overview->row_count; i++) {
         const struct budget_row *row = &overview->rows[i];

@@ -74,7 +74,6 @@ static bool sync_folder(const char *path)
 /* On the disk under its name, or not at all. */
 static bool target_finish(struct target *target)
 {
-    if (target->stream == stdout) return output_is_well();
     bool well = fflush(target->stream) == 0 && (!target->is_file || fsync(fileno(target->stream)) == 0);
     well = fclose(target->stream) == 0 && well;
     target->stream = NULL;
@@ -97,6 +96,10 @@ static bool write_letter(void *context, struct letter *letter)
     arena_reset(&target->arena);
     letter_decode(letter, &target->arena);
     json_t *line = letter_json_whole(letter);
+    if (target->stream == stdout) {
+        output_json_line(line);
+        return ferror(stdout) == 0;
+    }
     target->failed = json_dumpf(line, target->stream, 0) != 0 || fputc('\n', target->stream) == EOF;
     target->reason = errno;
     json_decref(line);
@@ -116,13 +119,13 @@ int dlq_export(struct dlq *dlq, const struct dlq_request *request)
     int exit = dlq_look(dlq, request, &walk, write_letter, target);
     bool to_file = target->stream != stdout;
     if (exit == EXIT_STATUS_WELL && target->failed) exit = complain(request->path, target->reason);
-    if (exit == EXIT_STATUS_WELL && !target_finish(target)) exit = complain(request->path, errno);
+    if (exit == EXIT_STATUS_WELL && to_file && !target_finish(target)) exit = complain(request->path, errno);
     /* It says what was seen; that is not all. */
     if (exit == EXIT_STATUS_WELL && walk.silent) exit = EXIT_STATUS_TRY_AGAIN;
     if (exit == EXIT_STATUS_WELL && to_file && request->json)
         output_json(json_pack("{s:I}", "exported", (json_int_t)target->count));
     else if (exit == EXIT_STATUS_WELL && to_file)
-        printf("%" PRId64 "\n", target->count);
+        output_format("%" PRId64 "\n", target->count);
     letter_walk_free(&walk);
     target_free(target);
     free(target);

@@ -130,7 +130,7 @@ static void print_letter(const struct letter *letter)
     }
     table_add(&table, (const char *[]){"body", json_string_value(json_object_get(line, "body"))});
     table_print(&table);
-    puts("");
+    output_text(TEXT_LITERAL("\n"));
     table_free(&table);
     json_decref(line);
 }

@@ -9,7 +9,7 @@
 void tell_begin(struct telling *telling, const char *verb, bool json, bool dry_run)
 {
     *telling = (struct telling){.verb = verb, .json = json, .dry_run = dry_run};
-    if (json) fputs("{\"letters\": [", stdout);
+    if (json) output_text(TEXT_LITERAL("{\"letters\": ["));
 }
 
 static void tell_json(struct telling *telling, const struct letter *letter, enum letter_fate fate,
@@ -18,8 +18,8 @@ static void tell_json(struct telling *telling, const struct letter *letter, enum
     json_t *line = json_pack("{s:o, s:o, s:s, s:o}", "message_id", output_json_text(letter->message_id),
                              "reason", output_json_text(letter->reason), "fate", letter_fate_name(fate),
                              "detail", output_json_text(text_of(detail)));
-    if (telling->letters > 0) fputs(", ", stdout);
-    json_dumpf(line, stdout, 0);
+    if (telling->letters > 0) output_text(TEXT_LITERAL(", "));
+    output_json_part(line, 0);
     json_decref(line);
 }
 
@@ -40,7 +40,7 @@ void tell_letter(void *context, const struct letter *letter, enum letter_fate fa
                                    arena_copy(arena, letter->reason).data, letter_fate_name(fate), detail});
         struct buffer text = {0};
         table_render(&table, false, false, &text); /* a row at a time: there may be a hundred thousand */
-        fwrite(text.data, 1, text.size, stdout);
+        output_text((struct text){text.data, text.size});
         buffer_free(&text);
         table_free(&table);
     }
@@ -49,22 +49,23 @@ void tell_letter(void *context, const struct letter *letter, enum letter_fate fa
 
 static void end_json(const struct telling *telling, const struct telling_end *end)
 {
-    printf("], \"matched\": %" PRId64 ", \"done\": %" PRId64 ", \"left\": %" PRId64 ", \"dry_run\": %s",
-           end->matched, end->done, end->matched - end->done, telling->dry_run ? "true" : "false");
-    if (end->has_came_back) printf(", \"came_back\": %" PRId64, end->came_back);
+    output_format("], \"matched\": %" PRId64 ", \"done\": %" PRId64 ", \"left\": %" PRId64
+                  ", \"dry_run\": %s",
+                  end->matched, end->done, end->matched - end->done, telling->dry_run ? "true" : "false");
+    if (end->has_came_back) output_format(", \"came_back\": %" PRId64, end->came_back);
     if (end->has_refunds)
-        printf(", \"voided\": %" PRId64 ", \"refunded\": %" PRId64 ", \"refunds_due\": %" PRId64, end->voided,
-               end->refunded, end->refunds_due);
+        output_format(", \"voided\": %" PRId64 ", \"refunded\": %" PRId64 ", \"refunds_due\": %" PRId64,
+                      end->voided, end->refunded, end->refunds_due);
     json_t *fates = json_object(), *why = output_json_text(text_of(end->why_stopped));
     for (size_t fate = 0; fate < FATE_COUNT; fate++)
         if (telling->counts[fate] > 0)
             json_object_set_new(fates, letter_fate_name((enum letter_fate)fate),
                                 json_integer(telling->counts[fate]));
-    fputs(", \"fates\": ", stdout);
-    json_dumpf(fates, stdout, 0);
-    fputs(", \"stopped\": ", stdout);
-    json_dumpf(why, stdout, JSON_ENCODE_ANY);
-    fputs("}\n", stdout);
+    output_text(TEXT_LITERAL(", \"fates\": "));
+    output_json_part(fates, 0);
+    output_text(TEXT_LITERAL(", \"stopped\": "));
+    output_json_part(why, 0);
+    output_text(TEXT_LITERAL("}\n"));
     json_decref(fates);
     json_decref(why);
 }

@@ -27,29 +27,32 @@ static const struct {
 
 static void print_help(void)
 {
-    puts("usage: bursar COMMAND [OPTION]...\n"
-         "\n"
-         "Settles what producers deducted from budgets in Redis: books each deduction once, refunds what "
-         "cannot be booked.\n"
-         "\n"
-         "Commands:");
+    output_text(TEXT_LITERAL(
+        "usage: bursar COMMAND [OPTION]...\n"
+        "\n"
+        "Settles what producers deducted from budgets in Redis: books each deduction once, refunds what "
+        "cannot be booked.\n"
+        "\n"
+        "Commands:\n"));
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
-        printf("  %-9s  %s\n", commands[i].name, commands[i].summary);
-    puts("\n"
-         "Options that every command takes:\n"
-         "  -c, --config FILE   the configuration; else $BURSAR_CONFIG, else /etc/bursar/bursar.conf\n"
-         "  --set KEY=VALUE     set one key, over file and environment; may be repeated\n"
-         "  --json              answer in JSON\n"
-         "  -h, --help          help; bursar COMMAND --help for one command\n"
-         "  --version           the version\n"
-         "\n"
-         "Environment: BURSAR_AMQP_URL, BURSAR_REDIS_URL, BURSAR_LEDGER_URL, or the same with _FILE for a "
-         "file that holds the URL.\n"
-         "\n"
-         "Exit status: 0 well; 1 it found something (drift not mended, a deduction refused, messages left in "
-         "a "
-         "replay); 64 usage; 65 bad\n"
-         "input data; 69 a service is unavailable; 70 internal error; 75 try again later; 78 configuration.");
+        output_format("  %-9s  %s\n", commands[i].name, commands[i].summary);
+    output_text(TEXT_LITERAL(
+        "\n"
+        "Options that every command takes:\n"
+        "  -c, --config FILE   the configuration; else $BURSAR_CONFIG, else /etc/bursar/bursar.conf\n"
+        "  --set KEY=VALUE     set one key, over file and environment; may be repeated\n"
+        "  --json              answer in JSON\n"
+        "  -h, --help          help; bursar COMMAND --help for one command\n"
+        "  --version           the version\n"
+        "\n"
+        "Environment: BURSAR_AMQP_URL, BURSAR_REDIS_URL, BURSAR_LEDGER_URL, or the same with _FILE for a "
+        "file that holds the URL.\n"
+        "\n"
+        "Exit status: 0 well; 1 it found something (drift not mended, a deduction refused, messages left in "
+        "a "
+        "replay); 64 usage; 65 bad\n"
+        "input data; 69 a service is unavailable; 70 internal error; 75 try again later; 78 "
+        "configuration.\n"));
 }
 
 /* A descriptor that was closed by the caller would be given to the first file or socket that is opened, and
@@ -68,7 +71,7 @@ static int run_command(struct command_context *context, int argc, char **argv)
     options_begin(true);
     if (options_next(&context->options, "", argc, argv, NULL) == OPTIONS_BAD) return EXIT_STATUS_USAGE;
     if (context->options.version) {
-        puts("bursar " BURSAR_VERSION);
+        output_text(TEXT_LITERAL("bursar " BURSAR_VERSION "\n"));
         return EXIT_STATUS_WELL;
     }
     if (optind == argc) {

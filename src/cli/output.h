@@ -42,6 +42,14 @@ bool output_has_colour(void);
 /* Whether stderr is a terminal, where progress may go. */
 bool output_shows_progress(void);
 
+/* Writes to stdout. All that goes there goes through here, for the reason of a failure is known only to the
+ * write that fails first. */
+void output_text(struct text text);
+void output_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Writes a JSON value without a newline: a part of a document. `flags` as json_dumpf has them. */
+void output_json_part(const json_t *value, size_t flags);
+
 /* Prints the document and a newline, and frees it: on one line, or indented on a terminal. */
 void output_json(json_t *document);
 
@@ -56,6 +64,9 @@ const char *output_number(struct arena *arena, int64_t number);
 
 /* True while everything so far could be written. Flushes. */
 bool output_is_well(void);
+
+/* Why something could not be written. Whoever asks tells it: output_finish does not any more. */
+const char *output_fault(void);
 
 /* Flushes and closes stdout. What could not be written is reported, and turns a status that claims success
  * into one that does not. */

@@ -129,11 +129,11 @@ static void print_table(const struct reconcile_report *report, const struct reco
     if (report->count > 0) table_print(&table);
     table_free(&table);
     if (!output_is_terminal()) return;
-    if (report->count > 0) fputc('\n', stdout);
-    printf("%s: %lld budgets, %lld rows, %lld mended, %lld not mended%s\n",
-           summary->clean ? "clean" : "not clean", (long long)summary->budgets, (long long)summary->rows,
-           (long long)summary->mended, (long long)report->unmended,
-           summary->complete ? "" : "; not everything could be judged");
+    if (report->count > 0) output_text(TEXT_LITERAL("\n"));
+    output_format("%s: %lld budgets, %lld rows, %lld mended, %lld not mended%s\n",
+                  summary->clean ? "clean" : "not clean", (long long)summary->budgets,
+                  (long long)summary->rows, (long long)summary->mended, (long long)report->unmended,
+                  summary->complete ? "" : "; not everything could be judged");
 }
 
 void reconcile_report_print(const struct reconcile_report *report, const struct reconcile_summary *summary,

@@ -1,5 +1,7 @@
 #include "cli/report.h"
 
+#include "cli/output.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -17,7 +19,7 @@ __attribute__((format(printf, 1, 0))) static void write_line(const char *format,
         if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f) line[i] = '?';
     }
     line[size++] = '\n';
-    fflush(stdout);                                   /* what was printed before belongs before it */
+    (void)output_is_well();                           /* what was printed before belongs before it */
     if (write(STDERR_FILENO, line, size) < 0) return; /* there is nobody left to tell */
 }
 

@@ -102,7 +102,7 @@ def test_a_bad_line_is_named_and_the_rest_goes_on(world):
 
 @pytest.mark.parametrize("content, lines, status, said", [
     (b"", 0, 0, ""), (b"\0" * 1000, 1, 65, "line 1: no JSON"), (b"\n\0\n\0", 2, 65, "line 2: no JSON"), (b" \t\r\n\n", 0, 65, "no line of it says anything"),
-    ("{}".encode("utf-16"), 1, 65, "line 1: no JSON")])
+    ("{}".encode("utf-16"), 1, 65, "line 1: no JSON")], ids=["empty", "zeros", "zeros and newlines", "blank", "utf-16"])
 def test_a_file_that_no_export_wrote(world, content, lines, status, said):
     with open(path_of(world), "wb") as file:
         file.write(content)
@@ -120,6 +120,15 @@ def test_where_nothing_is_bound(world):
     assert journal(world, 6)[0]["state"] == 2
     assert world.run_all("dlq", "import", path_of(world, "none")).returncode == 65
     assert world.run_all("dlq", "export", "/nowhere/at/all").returncode == 65
+
+
+@pytest.mark.parametrize("words", ["export -", "show", "show --json", "replay --dry-run", "replay --dry-run --json", "discard --dry-run --json", "list"])
+def test_an_answer_that_cannot_be_written_is_said_once_and_why(world, words):
+    plant(world, [(body_of(f"m{i}", "x"), parked_headers("invalid-amount")) for i in range(300)])
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([world.bursar, "dlq", *words.split(), "-c", world.config], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (70, "bursar: standard output could not be written: No space left on device; what was done stays done\n")
+    assert world.ready(QUEUE) == 300
 
 
 def test_an_export_that_fails_leaves_the_old_file(world):

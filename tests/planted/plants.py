@@ -267,6 +267,8 @@ PLANTS = [
     ("take NUL bytes for an empty line", "src/cli/line_reader.c", "if (line.data[i] != ' ' &&", "if (line.data[i] != '\0' && line.data[i] != ' ' &&",
      "unit.test_cli$"),
     ("let the last of two values win", "src/cli/options.c", "    if (*kept == NULL) {", "    if (value != NULL) {", "integration.test_commands"),
+    ("forget why standard output failed", "src/cli/output.c", "!= text.size) keep_error();", "!= text.size) (void)keep_error;",
+     "integration.test_dlq_export"),
     ("let a value forge a line of the log", "src/base/log.c", "c <= ' ' || c > '~' ||", "c > '~' ||", "unit.corpus_log"),
     ("leave a quote bare in the log", "src/base/log.c", "if (*rest.data == '\"' || *rest.data == '\\\\') {", "if (*rest.data == '\\\\') {",
      "unit.corpus_log"),
