@@ -107,13 +107,19 @@ static enum exit_status chunk_run(struct bursar_producer *producer, struct chunk
         chunk->valid == 0 ? BURSAR_OK
                           : bursar_producer_deduct(producer, chunk->requests, chunk->valid, chunk->results);
     enum exit_status exit = exit_status_worse(chunk_print(chunk, code, json), deduct_exit_of_code(code));
-    /* Where the answers cannot be written, going on would deduct without telling anybody. */
-    *stop = code != BURSAR_OK || !output_is_well();
-    if (code != BURSAR_OK) {
+    int64_t last = chunk->lines[chunk->count - 1].number;
+    *stop = code != BURSAR_OK;
+    if (*stop)
         report("deduct: stopped at line %" PRId64 ": %s; run the rest again, with the ids that were printed",
-               chunk->lines[chunk->count - 1].number, bursar_producer_error(producer));
-    }
-    return exit;
+               last, bursar_producer_error(producer));
+    /* Going on would deduct without telling anybody. */
+    if (output_is_well()) return exit;
+    *stop = true;
+    report("deduct: stopped at line %" PRId64
+           ": standard output could not be written: %s; run the rest again, "
+           "with the ids that were printed; answers from line %" PRId64 " on may be missing",
+           last, output_fault(), chunk->lines[0].number);
+    return exit_status_worse(exit, EXIT_STATUS_TRY_AGAIN);
 }
 
 int deduct_from(struct bursar_producer *producer, const char *path, bool json)

@@ -261,8 +261,21 @@ def test_answers_that_nobody_reads_stop_the_run(world):
     text = "".join(f'{{"message_id": "m{i}", "budget_id": "camp", "amount": 1}}\n' for i in range(900)) * 20
     with open("/dev/full", "w") as full:
         done = subprocess.run([BURSAR, "deduct", "--from", "-", "-c", world.config], input=text, stdout=full, stderr=subprocess.PIPE, text=True)
-    assert done.returncode == 70 and "standard output could not be written" in done.stderr
-    assert world.ready() <= 1000
+    assert done.returncode == 75 and world.ready() <= 1000
+    assert re.fullmatch(r"bursar: deduct: stopped at line \d+: standard output could not be written: No space left on device; run the rest again, "
+                        r"with the ids that were printed; answers from line 1 on may be missing\n", done.stderr)
+
+
+def test_a_reader_that_goes_away_stops_the_run(world):
+    path = os.path.join(world.folder, "lines")
+    with open(path, "w") as file:
+        file.write("".join(f'{{"message_id": "m{i}", "budget_id": "camp", "amount": 1}}\n' for i in range(900)) * 20)
+    process = subprocess.Popen([BURSAR, "deduct", "--from", path, "-c", world.config], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout.readline().startswith("m0\tcamp\t1\tdeducted\t999\t")
+    process.stdout.close()
+    said = process.stderr.read()
+    assert process.wait(60) == 75 and re.search(r"^bursar: deduct: stopped at line \d+000: [^\n]*Broken pipe; run the rest again", said), said
+    assert said.count("\n") == 1
 
 
 def test_redis_lost_between_two_chunks(world):

@@ -269,6 +269,8 @@ PLANTS = [
     ("let the last of two values win", "src/cli/options.c", "    if (*kept == NULL) {", "    if (value != NULL) {", "integration.test_commands"),
     ("forget why standard output failed", "src/cli/output.c", "!= text.size) keep_error();", "!= text.size) (void)keep_error;",
      "integration.test_dlq_export"),
+    ("end well where nobody reads the answers", "src/cli/deduct_from.c", "    return exit_status_worse(exit, EXIT_STATUS_TRY_AGAIN);", "    return exit;",
+     "integration.test_deduct"),
     ("let a value forge a line of the log", "src/base/log.c", "c <= ' ' || c > '~' ||", "c > '~' ||", "unit.corpus_log"),
     ("leave a quote bare in the log", "src/base/log.c", "if (*rest.data == '\"' || *rest.data == '\\\\') {", "if (*rest.data == '\\\\') {",
      "unit.corpus_log"),
