@@ -127,11 +127,28 @@ static void take_outcome(struct import *import, size_t index)
     }
 }
 
+/* The other lines would go there too. */
+static void take_no_exchange(struct import *import)
+{
+    report("dlq import: stopped at line %" PRId64 ": there is no exchange '" TEXT_FORMAT
+           "'; run bursar init, or say where to with --to EXCHANGE:KEY",
+           import->reader.number, TEXT_ARGUMENTS(import->letters[0].exchange));
+    for (size_t i = 0; i < import->count; i++)
+        import->done += import->letters[i].outcome == PUBLICATION_CONFIRMED;
+    import->exit = exit_status_worse(import->exit, EXIT_STATUS_FOUND);
+    import->stop = true;
+}
+
 static void publish_chunk(struct import *import)
 {
     struct error *error = &import->dlq->session.error;
-    enum status status =
-        letter_import(&import->dlq->ports, import->letters, import->count, &import->arena, error);
+    bool no_exchange;
+    enum status status = letter_import(&import->dlq->ports, import->letters, import->count, &import->arena,
+                                       &no_exchange, error);
+    if (status == STATUS_OK && no_exchange) {
+        take_no_exchange(import);
+        return;
+    }
     for (size_t i = 0; i < import->count; i++) take_outcome(import, i);
     if (status == STATUS_OK) return;
     enum exit_status exit = import->done > 0 || status == STATUS_UNKNOWN

@@ -75,7 +75,7 @@ static void end_entries(struct importing *importing)
 }
 
 enum status letter_import(const struct dead_letter_ports *ports, struct import_letter *letters, size_t count,
-                          struct arena *arena, struct error *error)
+                          struct arena *arena, bool *no_exchange, struct error *error)
 {
     assert(count <= IMPORT_LETTERS_MAX);
     struct importing importing = {.ports = ports, .letters = letters, .count = count};
@@ -84,6 +84,7 @@ enum status letter_import(const struct dead_letter_ports *ports, struct import_l
         letters[i].outcome = PUBLICATION_NONE;
         fill(&letters[i], &publications[i]);
     }
+    *no_exchange = false;
     if (count == 0) return STATUS_OK;
     plan_entries(&importing, arena);
     enum status status =
@@ -92,7 +93,12 @@ enum status letter_import(const struct dead_letter_ports *ports, struct import_l
     FAILPOINT("import-journaled");
     status = publisher_publish(ports->publisher, publications, count, error);
     FAILPOINT("import-confirmed");
-    for (size_t i = 0; i < count; i++) letters[i].outcome = publications[i].outcome;
+    *no_exchange = status != STATUS_OK && publication_has_no_exchange(error);
+    if (*no_exchange) status = STATUS_OK;
+    for (size_t i = 0; i < count; i++) {
+        bool returned = *no_exchange && publications[i].outcome != PUBLICATION_CONFIRMED;
+        letters[i].outcome = returned ? PUBLICATION_RETURNED : publications[i].outcome;
+    }
     end_entries(&importing);
     struct error second;
     enum status ended =

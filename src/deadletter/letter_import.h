@@ -17,11 +17,13 @@ struct import_letter {
     enum publication_outcome outcome; /* answer */
 };
 
-/* At most IMPORT_LETTERS_MAX. Journalled first: whoever looks for orphans must know that these ids may be
- * under way again. Killed in between and repeated, some are published twice, and the ledger books an id once.
- * STATUS_OK: each has an outcome of CONFIRMED, RETURNED or REFUSED. Else those that are not CONFIRMED may be
- * published again. `arena` is for scratch. */
+/* At most IMPORT_LETTERS_MAX, all to one exchange. Journalled first: whoever looks for orphans must know that
+ * these ids may be under way again. Killed in between and repeated, some are published twice, and the ledger
+ * books an id once. STATUS_OK: each has an outcome of CONFIRMED, RETURNED or REFUSED; with *no_exchange they
+ * were returned because there is no such exchange. Else those that are not CONFIRMED may be published again.
+ * `arena` is for scratch. */
 MUST_CHECK enum status letter_import(const struct dead_letter_ports *ports, struct import_letter *letters,
-                                     size_t count, struct arena *arena, struct error *error);
+                                     size_t count, struct arena *arena, bool *no_exchange,
+                                     struct error *error);
 
 #endif

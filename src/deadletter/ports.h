@@ -10,6 +10,8 @@
 #include "port/ledger_audit.h"
 #include "port/stock.h"
 
+#include <string.h>
+
 /* All borrowed. The consumer is one of the dead-letter queue, with a prefetch of LETTER_WINDOW_FIRST, and not
  * connected. */
 struct dead_letter_ports {
@@ -21,6 +23,13 @@ struct dead_letter_ports {
     struct text queue;
     struct text actor; /* "user@host" */
 };
+
+/* Whether a publication failed because its exchange is not there, which costs the connection and not only the
+ * messages for it. RabbitMQ says it so. */
+static inline bool publication_has_no_exchange(const struct error *error)
+{
+    return strstr(error->text, "no exchange '") != NULL;
+}
 
 enum step {
     STEP_MORE, /* call again */

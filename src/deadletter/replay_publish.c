@@ -1,7 +1,5 @@
 #include "deadletter/replay_private.h"
 
-#include <string.h>
-
 static void fill(struct replay *replay, size_t index, struct publication *publication)
 {
     const struct letter *letter = &replay->chunk.letters[index];
@@ -63,12 +61,6 @@ static size_t next_group(struct replay *replay, bool *handed_over, size_t *index
     return count;
 }
 
-/* An exchange that is not there costs the connection and not only its own messages. RabbitMQ says it so. */
-static bool is_missing_exchange(const struct error *error)
-{
-    return strstr(error->text, "no exchange '") != NULL;
-}
-
 static void take_missing_exchange(struct replay *replay, const size_t *indexes, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -86,7 +78,7 @@ enum status replay_publish(struct replay *replay, struct error *error)
     enum status status = STATUS_OK;
     while (status == STATUS_OK && (count = next_group(replay, handed_over, indexes)) > 0) {
         status = publisher_publish(replay->ports->publisher, replay->publications, count, error);
-        if (status != STATUS_OK && is_missing_exchange(error)) {
+        if (status != STATUS_OK && publication_has_no_exchange(error)) {
             take_missing_exchange(replay, indexes, count);
             status = STATUS_OK;
             continue;

@@ -118,6 +118,10 @@ def test_where_nothing_is_bound(world):
     done = world.run_all("dlq", "import", path, "--to", "bursar:nowhere")
     assert done.returncode == 1 and "line 1: no queue is bound" in done.stderr
     assert journal(world, 6)[0]["state"] == 2
+    done = world.run_all("dlq", "import", path, "--to", "nope:x", "--json")
+    assert done.returncode == 1 and counts(json.loads(done.stdout)) == (1, 0, 1, False)
+    assert done.stderr == "bursar: dlq import: stopped at line 1: there is no exchange 'nope'; run bursar init, or say where to with --to EXCHANGE:KEY\n"
+    assert [entry["state"] for entry in journal(world, 6)] == [2, 2] and world.ready(QUEUE) == 1
     assert world.run_all("dlq", "import", path_of(world, "none")).returncode == 65
     assert world.run_all("dlq", "export", "/nowhere/at/all").returncode == 65
 
