@@ -13,7 +13,8 @@ static enum exit_status levels(struct session *session, const struct budget_requ
     enum status status = budget_rows_level(session, rows, count);
     if (status == STATUS_OK) return EXIT_STATUS_WELL;
     report("budget %s: left and pending are not known: Redis: %s", request->verb, session->error.text);
-    bool unavailable = status == STATUS_UNKNOWN || status == STATUS_REFUSED; /* of its keys, not of the words */
+    bool unavailable =
+        status == STATUS_UNKNOWN || status == STATUS_REFUSED; /* of its keys, not of the words */
     return unavailable ? EXIT_STATUS_UNAVAILABLE : exit_status_of(status);
 }
 

@@ -25,7 +25,10 @@ static int ask(struct dlq *dlq, const struct dlq_request *request, int64_t *tota
     *total = walk.total;
     *limit = walk.matched;
     letter_walk_free(&walk);
-    if (exit != EXIT_STATUS_WELL || *limit == 0) return exit;
+    if (exit != EXIT_STATUS_WELL) return exit;
+    if (dlq_is_interrupted())
+        return report_exit(EXIT_STATUS_TRY_AGAIN, "dlq discard: interrupted; nothing was discarded");
+    if (*limit == 0) return EXIT_STATUS_WELL;
     char answer[16];
     fprintf(stderr, "%" PRId64 " messages of queue %s are thrown away for good. Go on? [y/N] ", *limit,
             dlq->session.config.amqp.dead_letter_queue);
@@ -33,21 +36,25 @@ static int ask(struct dlq *dlq, const struct dlq_request *request, int64_t *tota
     return yes ? EXIT_STATUS_WELL : report_exit(EXIT_STATUS_FOUND, "dlq discard: nothing was discarded");
 }
 
-static int exit_of(const struct dlq_request *request, const struct discard *discard)
+static int exit_of(const struct dlq_request *request, const struct discard *discard,
+                   const struct telling *telling, const struct telling_end *end)
 {
-    if (dlq_is_interrupted())
-        return report_exit(EXIT_STATUS_TRY_AGAIN, "dlq discard: interrupted; run it again for the rest");
     if (discard->status != STATUS_OK) {
-        bool begun = discard->done > 0 || discard->voided > 0 || discard->status == STATUS_UNKNOWN;
-        enum exit_status exit =
-            begun ? EXIT_STATUS_TRY_AGAIN : exit_status_of_ledger(discard->status, &discard->error);
-        return report_exit(exit, "dlq discard: %s%s", discard->error.text,
-                           begun ? "; run it again: nothing is given back twice" : "");
+        char again[AGAIN_SIZE];
+        bool begun = discard->done > 0 || discard->voided > 0 || discard->status == STATUS_UNKNOWN ||
+                     dlq_is_interrupted();
+        if (!begun)
+            return report_exit(exit_status_of_ledger(discard->status, &discard->error), "dlq discard: %s",
+                               discard->error.text);
+        return report_exit(EXIT_STATUS_TRY_AGAIN, "dlq discard: %s; %s: nothing is given back twice",
+                           discard->error.text, tell_again(request, discard->done, again));
     }
     if (discard->refunds_due > 0)
         report("dlq discard: %" PRId64
                " refunds were not taken by Redis: %s; the ledger owes them, and a worker goes on trying",
                discard->refunds_due, discard->error.text);
+    int exit = dlq_is_interrupted() ? tell_interrupted(request, telling, end) : EXIT_STATUS_WELL;
+    if (exit != EXIT_STATUS_WELL) return exit;
     return !request->dry_run && discard->walk.matched > discard->done ? EXIT_STATUS_FOUND : EXIT_STATUS_WELL;
 }
 
@@ -100,7 +107,7 @@ int dlq_discard(struct dlq *dlq, const struct dlq_request *request)
     tell_end(&telling, &end);
     dlq_warn(dlq, "dlq discard", &discard->walk);
     dlq_warn_reason(request, discard->walk.matched);
-    exit = exit_of(request, discard);
+    exit = exit_of(request, discard, &telling, &end);
     discard_free(discard);
     free(discard);
     return exit;

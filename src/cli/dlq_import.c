@@ -37,6 +37,8 @@ struct import {
     int64_t lines, done;
     enum exit_status exit;
     bool stop;
+    int64_t reached;  /* the last line that was dealt with */
+    bool interrupted; /* a signal came before the last line was */
 };
 
 static void line_bad(struct import *import, const char *why)
@@ -90,9 +92,10 @@ static bool read_chunk(struct import *import)
         enum line_event event = line_reader_next(&import->reader, &text);
         if (event == LINE_END) return false;
         if (event == LINE_FAILED) {
-            bool signal = errno == EINTR;
+            import->interrupted = errno == EINTR;
+            if (import->interrupted) return false;
             report("dlq import: after line %" PRId64 ": %s", import->reader.number, strerror(errno));
-            import->exit = exit_status_worse(import->exit, signal ? EXIT_STATUS_TRY_AGAIN : EXIT_STATUS_DATA);
+            import->exit = exit_status_worse(import->exit, EXIT_STATUS_DATA);
             return false;
         }
         if (event == LINE_TOO_LONG) {
@@ -151,7 +154,7 @@ static void publish_chunk(struct import *import)
     }
     for (size_t i = 0; i < import->count; i++) take_outcome(import, i);
     if (status == STATUS_OK) return;
-    enum exit_status exit = import->done > 0 || status == STATUS_UNKNOWN
+    enum exit_status exit = import->done > 0 || status == STATUS_UNKNOWN || dlq_is_interrupted()
                                 ? EXIT_STATUS_TRY_AGAIN
                                 : exit_status_of_ledger(status, error);
     report("dlq import: stopped at line %" PRId64
@@ -161,27 +164,39 @@ static void publish_chunk(struct import *import)
     import->stop = true;
 }
 
+/* Whether a signal leaves lines. Of a pipe nobody may know for long whether there are more. */
+static bool leaves_lines(struct import *import)
+{
+    struct text line;
+    if (!dlq_is_interrupted()) return false;
+    return !line_reader_ready(&import->reader) || line_reader_next(&import->reader, &line) != LINE_END;
+}
+
 static void run(struct import *import)
 {
     struct progress progress = {0};
     int64_t next_us = instant_monotonic_us();
     bool more = true;
-    while (more && !import->stop && !dlq_is_interrupted()) {
+    while (more && !import->stop) {
+        import->interrupted = leaves_lines(import);
+        if (import->interrupted) break;
         more = read_chunk(import);
         while (import->request->rate > 0 && instant_monotonic_us() < next_us && !dlq_is_interrupted())
             dlq_wait(import->dlq, next_us, false);
-        if (dlq_is_interrupted()) break;
+        import->interrupted = import->interrupted || (dlq_is_interrupted() && import->count > 0);
+        if (import->interrupted) break;
         if (import->request->rate > 0)
             next_us = instant_monotonic_us() +
                       (int64_t)import->count * MICROSECONDS_PER_SECOND / import->request->rate;
         publish_chunk(import);
+        import->reached = import->reader.number;
         progress_show(&progress, import->done, 0);
     }
     progress_clear();
-    if (!dlq_is_interrupted()) return;
-    report("dlq import: interrupted at line %" PRId64
+    if (!import->interrupted) return;
+    report("dlq import: interrupted after line %" PRId64
            "; run it again: what is published twice is booked once",
-           import->reader.number);
+           import->reached);
     import->exit = exit_status_worse(import->exit, EXIT_STATUS_TRY_AGAIN);
 }
 

@@ -31,17 +31,21 @@ static struct replay_options options_of(const struct dlq_request *request, struc
 }
 
 /* What must be run again goes before what is left. */
-static int exit_of(const struct dlq_request *request, const struct replay *replay)
+static int exit_of(const struct dlq_request *request, const struct replay *replay,
+                   const struct telling *telling, const struct telling_end *end)
 {
-    if (dlq_is_interrupted())
-        return report_exit(EXIT_STATUS_TRY_AGAIN, "dlq replay: interrupted; run it again for the rest");
     if (replay->status != STATUS_OK) {
-        bool begun = replay->done > 0 || replay->status == STATUS_UNKNOWN;
-        enum exit_status exit =
-            begun ? EXIT_STATUS_TRY_AGAIN : exit_status_of_ledger(replay->status, &replay->error);
-        return report_exit(exit, "dlq replay: %s%s", replay->error.text,
-                           begun ? "; run it again: what was replayed is not lost and is booked once" : "");
+        char again[AGAIN_SIZE];
+        bool begun = replay->done > 0 || replay->status == STATUS_UNKNOWN || dlq_is_interrupted();
+        if (!begun)
+            return report_exit(exit_status_of_ledger(replay->status, &replay->error), "dlq replay: %s",
+                               replay->error.text);
+        return report_exit(EXIT_STATUS_TRY_AGAIN,
+                           "dlq replay: %s; %s: what was replayed is not lost and is booked once",
+                           replay->error.text, tell_again(request, replay->done, again));
     }
+    int exit = dlq_is_interrupted() ? tell_interrupted(request, telling, end) : EXIT_STATUS_WELL;
+    if (exit != EXIT_STATUS_WELL) return exit;
     if (replay->why_stopped != NULL) report("dlq replay: stopped: %s", replay->why_stopped);
     return !request->dry_run && replay_left(replay) > 0 ? EXIT_STATUS_FOUND : EXIT_STATUS_WELL;
 }
@@ -69,7 +73,7 @@ int dlq_replay(struct dlq *dlq, const struct dlq_request *request)
     tell_end(&telling, &end);
     dlq_warn(dlq, "dlq replay", &replay->walk);
     dlq_warn_reason(request, replay_matched(replay));
-    int exit = exit_of(request, replay);
+    int exit = exit_of(request, replay, &telling, &end);
     replay_free(replay);
     free(replay);
     return exit;

@@ -114,7 +114,10 @@ int dlq_look(struct dlq *dlq, const struct dlq_request *request, struct letter_w
     }
     char command[32];
     snprintf(command, sizeof command, "dlq %s", request->verb);
-    if (dlq_is_interrupted()) return report_exit(EXIT_STATUS_TRY_AGAIN, "%s: interrupted", command);
+    if (event != WALK_END && dlq_is_interrupted())
+        return report_exit(EXIT_STATUS_TRY_AGAIN,
+                           "%s: interrupted after %" PRId64 " of %" PRId64 " messages; run it again", command,
+                           walk->read, walk->total);
     if (event == WALK_FAILED)
         return report_exit(exit_status_of(walk->status), "%s: %s", command, error->text);
     dlq_warn(dlq, command, walk);

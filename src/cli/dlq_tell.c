@@ -1,7 +1,8 @@
 #include "cli/dlq_tell.h"
 
-#include "cli/dlq.h"
+#include "base/instant.h"
 #include "cli/output.h"
+#include "cli/report.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -84,4 +85,37 @@ void tell_end(struct telling *telling, const struct telling_end *end)
                                        telling->dry_run ? "yes" : "no"});
     table_print(&table);
     table_free(&table);
+}
+
+static int add_instant(char *text, size_t room, bool given, const char *option, int64_t at_us)
+{
+    char instant[INSTANT_TEXT_SIZE];
+    if (!given) return 0;
+    instant_format(at_us, instant);
+    return snprintf(text, room, " %s %s", option, instant);
+}
+
+const char *tell_again(const struct dlq_request *request, int64_t done, char text[AGAIN_SIZE])
+{
+    int64_t limit = request->dry_run ? request->limit : request->limit - done;
+    const struct letter_filter *filter = &request->filter;
+    bool as_it_is = limit <= 0 && !filter->has_since && !filter->has_until;
+    int size = snprintf(text, AGAIN_SIZE, "run it again%s", as_it_is ? "" : " with");
+    if (limit > 0) size += snprintf(text + size, AGAIN_SIZE - (size_t)size, " --limit %" PRId64, limit);
+    size +=
+        add_instant(text + size, AGAIN_SIZE - (size_t)size, filter->has_since, "--since", filter->since_us);
+    (void)add_instant(text + size, AGAIN_SIZE - (size_t)size, filter->has_until, "--until", filter->until_us);
+    return text;
+}
+
+int tell_interrupted(const struct dlq_request *request, const struct telling *telling,
+                     const struct telling_end *end)
+{
+    char again[AGAIN_SIZE];
+    int64_t rest = end->matched;
+    for (size_t fate = 0; fate < FATE_COUNT; fate++) rest -= telling->counts[fate];
+    if (rest == 0) return EXIT_STATUS_WELL;
+    return report_exit(EXIT_STATUS_TRY_AGAIN,
+                       "dlq %s: interrupted; %" PRId64 " of %" PRId64 " messages were not reached; %s",
+                       request->verb, rest, end->matched, tell_again(request, end->done, again));
 }

@@ -5,6 +5,7 @@
 #ifndef BURSAR_CLI_DLQ_TELL_H
 #define BURSAR_CLI_DLQ_TELL_H
 
+#include "cli/dlq.h"
 #include "deadletter/letter_fate.h"
 
 struct telling {
@@ -28,5 +29,15 @@ void tell_begin(struct telling *telling, const char *verb, bool json, bool dry_r
 void tell_letter(void *context, const struct letter *letter, enum letter_fate fate, const char *detail);
 
 void tell_end(struct telling *telling, const struct telling_end *end);
+
+/* "run it again", and what to say otherwise for it to mean the rest of the same letters: the same limit would
+ * take others for those that are done, and a time that is so long ago is another one by then. */
+#define AGAIN_SIZE 160
+const char *tell_again(const struct dlq_request *request, int64_t done, char text[AGAIN_SIZE]);
+
+/* What a signal left, where it left something: reported, and the exit status. EXIT_STATUS_WELL: each letter
+ * that matches was dealt with, so that the signal came too late to matter. */
+int tell_interrupted(const struct dlq_request *request, const struct telling *telling,
+                     const struct telling_end *end);
 
 #endif

@@ -111,6 +111,29 @@ def test_a_file_that_no_export_wrote(world, content, lines, status, said):
     assert said in done.stderr and (status != 0 or done.stderr == "")
 
 
+def test_an_import_that_is_interrupted(world):
+    plant(world, [(body_of(f"m{i}"), parked_headers("malformed")) for i in range(30)])
+    path = path_of(world)
+    world.run("dlq", "export", path)
+
+    def interrupted(when, *words):
+        empty(world)
+        process = subprocess.Popen([world.bursar, "dlq", "import", path, "--json", "-c", world.config, *words],
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        world.wait("so many", lambda: world.ready(QUEUE) == when)
+        process.send_signal(signal.SIGINT)
+        out, error = process.communicate(timeout=30)
+        return process.returncode, counts(json.loads(out))[1], error
+    status, done, error = interrupted(8, "--rate", "16")
+    assert status == 75 and 8 <= done == world.ready(QUEUE) < 30
+    assert error == f"bursar: dlq import: interrupted after line {done}; run it again: what is published twice is booked once\n"
+    with open(path) as file:
+        lines = file.readlines()
+    with open(path, "w") as file:
+        file.writelines(lines[:2])
+    assert interrupted(2, "--rate", "1") == (0, 2, "")  # nothing is left
+
+
 def test_where_nothing_is_bound(world):
     plant(world, [(body_of("m1"), parked_headers("malformed"))])
     path = path_of(world)

@@ -1,7 +1,9 @@
 """`bursar dlq replay` on real servers: back to where each came from, booked once, never what was given back."""
 import json
 import random
+import re
 import signal
+import sqlite3
 import subprocess
 import time
 
@@ -253,6 +255,54 @@ def test_one_at_a_time(world):
     process.send_signal(signal.SIGINT)
     assert process.wait(20) == 75
     assert 0 < world.ready() < 20 and world.ready() + world.ready(QUEUE) == 20
+
+
+def begun(world, *words, **more):
+    return subprocess.Popen([world.bursar, "dlq", *words, "-c", world.config], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more)
+
+
+def interrupt(process):
+    """(exit status, the columns of the last line, standard error)."""
+    process.send_signal(signal.SIGINT)
+    out, error = process.communicate(timeout=30)
+    return process.returncode, out.splitlines()[-1].split("\t"), error
+
+
+def test_a_signal_says_what_is_left_and_how_to_go_on(world):
+    plant(world, [(body_of(f"m{i}"), parked_headers("unprocessable")) for i in range(60)])
+    process = begun(world, "replay", "--rate", "4", "--limit", "40", "--since", "2000d")
+    world.wait("it to begin", lambda: world.ready() > 2)
+    status, (matched, done, left, _), error = interrupt(process)
+    assert (status, matched, int(done) + int(left)) == (75, "40", 40) and int(done) == world.ready()
+    said = re.fullmatch(rf"bursar: dlq replay: interrupted; {left} of 40 messages were not reached; run it again with --limit {left} --since (\S+)\n", error)
+    assert said, error
+    # Just so: the same ones, and none of the other twenty.
+    world.run("dlq", "replay", "--limit", left, "--since", said[1])
+    assert world.ready() == 40 and [letter["message_id"] for letter in shown(world)] == [f"m{i}" for i in range(40, 60)]
+    process = begun(world, "replay", "--rate", "4")
+    world.wait("it to begin", lambda: world.ready() > 40)
+    status, (_, _, left, _), error = interrupt(process)
+    assert status == 75 and error == f"bursar: dlq replay: interrupted; {left} of 20 messages were not reached; run it again\n"
+
+
+@pytest.mark.parametrize("words, limit, status", [(["replay"], 20, 0), (["replay"], 22, 1), (["discard", "--yes"], 20, 0)])
+def test_a_signal_behind_the_last_one_leaves_nothing(world, words, limit, status):
+    """At its end it waits until the queue has what it held. Another consumer takes that meanwhile."""
+    plant(world, [(body_of("other"), parked_headers("expired"))]
+          + [(body_of(f"m{i}"), parked_headers("malformed", replays=0 if i < 20 else 3)) for i in range(22)])
+    taken = []
+    channel = world.channel()
+    writer = sqlite3.connect(world.ledger, isolation_level=None)
+    writer.execute("BEGIN IMMEDIATE")
+    process = begun(world, *words, "--reason", "malformed", "--limit", str(limit))
+    world.wait("it to hold the letters", lambda: world.ready(QUEUE) == 0)
+    channel.basic_consume(QUEUE, lambda *delivery: taken.append(delivery))
+    writer.execute("ROLLBACK")
+    world.wait("the rest to be given back", lambda: channel.connection.process_data_events(0.1) or len(taken) == 3)
+    assert process.poll() is None
+    assert interrupt(process)[:2] == (status, [str(limit), "20", str(limit - 20), "no"])
+    writer.close()
+    channel.connection.close()
 
 
 def test_services_that_are_away(world):

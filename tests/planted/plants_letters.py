@@ -82,6 +82,10 @@ PLANTS = [
     ("tell a dash from an underscore in a reason", "src/deadletter/letter_filter.c", "return c == '_' ? '-' : c;", "return c;", "unit.test_letter$"),
     ("import to no exchange and call it a bad connection", "src/deadletter/letter_import.c", "status != STATUS_OK && publication_has", "status == STATUS_OK && publication_has",
      "integration.test_dlq_export"),
+    ("call what is done interrupted", "src/cli/dlq_tell.c", "    if (rest == 0) return EXIT_STATUS_WELL;", "    if (end->matched == 0) return EXIT_STATUS_WELL;",
+     "integration.test_dlq_replay"),
+    ("go on with others for those that are done", "src/cli/dlq_tell.c", "request->dry_run ? request->limit : request->limit - done;", "done < 0 ? 0 : request->limit;",
+     "integration.test_dlq_replay"),
     ("wait for a canary that nobody asked for", "src/cli/dlq_request.c", " || !canary_is_whole(&reading)", " || (argc == 0 && !canary_is_whole(&reading))", "integration.test_dlq$"),
 ]
 
