@@ -40,7 +40,9 @@ static const char help[] =
     "69 a service is\n"
     "unavailable; 70 internal error; 75 deducted and not confirmed, repeat with the same id; 78 "
     "configuration. With --from, the\n"
-    "first of 75, 78, 69, 65, 1 that any line calls for.\n";
+    "first of 75, 78, 69, 65, 1 that any line calls for; 75 too where it stopped at a line, because of a "
+    "signal or of answers that\n"
+    "cannot be written.\n";
 
 enum { OPTION_MESSAGE_ID = OPTION_OWN, OPTION_USER, OPTION_FROM };
 

@@ -72,9 +72,13 @@ static const char help[] =
     "  bursar dlq replay --id order-4711 --edit amount=3\n"
     "  bursar dlq discard --reason malformed --since 2h --dry-run\n"
     "\n"
-    "Exit status: 0; 1 messages are left; 64 usage; 65 a bad line in an import; 69 a service is unavailable; "
-    "70 internal error; 75 another\n"
-    "dlq command runs, or it was cut off: run it again; 78 configuration.\n";
+    "Exit status: 0; 1 messages are left; 64 usage; 65 a bad line in an import, or FILE cannot be read or "
+    "written; "
+    "69 a service is\n"
+    "unavailable; 70 internal error, or standard output cannot be written; 75 another dlq command runs, or "
+    "it "
+    "was cut off: run it again;\n"
+    "78 configuration.\n";
 
 enum {
     OPTION_REASON = OPTION_OWN,
