@@ -266,7 +266,7 @@ PLANTS = [
      "            exit = exit_status_worse(exit, EXIT_STATUS_DATA);\n            (void)line_bad;\n", "unit.corpus_lines"),
     ("take NUL bytes for an empty line", "src/cli/line_reader.c", "if (line.data[i] != ' ' &&", "if (line.data[i] != '\0' && line.data[i] != ' ' &&",
      "unit.test_cli$"),
-    ("let the last of two values win", "src/cli/options.c", "    if (*kept == NULL) {", "    if (value != NULL) {", "integration.test_commands"),
+    ("let the last of two values win", "src/cli/options.c", "    if (*kept == NULL) {", "    if (value != NULL) {", "integration.test_command_line"),
     ("forget why standard output failed", "src/cli/output.c", "!= text.size) keep_error();", "!= text.size) (void)keep_error;",
      "integration.test_dlq_export"),
     ("end well where nobody reads the answers", "src/cli/deduct_from.c", "    return exit_status_worse(exit, EXIT_STATUS_TRY_AGAIN);", "    return exit;",
