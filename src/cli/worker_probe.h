@@ -14,7 +14,7 @@ enum worker_state {
 
 struct worker_look {
     enum worker_state state;
-    bool has_held; /* /metrics told it */
+    bool has_held; /* /metrics told it, which it does only while the worker consumes */
     int64_t held;  /* messages delivered to it and not acknowledged yet */
 };
 

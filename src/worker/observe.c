@@ -45,6 +45,13 @@ static double known(int64_t value)
     return value < 0 ? NAN : (double)value;
 }
 
+/* While the worker does not consume the broker may count a consumer of it all the same, whose connection is
+ * lost and which holds messages: that the worker has none in its hands then tells nothing. */
+static double held(const struct worker_view *view)
+{
+    return view->link == LINK_CONSUMING ? (double)view->held : NAN;
+}
+
 void observe_view(struct metrics *metrics, const struct worker_view *before, const struct worker_view *view)
 {
     metrics_add(metrics, METRIC_DELIVERIES, view->deliveries - before->deliveries);
@@ -58,7 +65,7 @@ void observe_view(struct metrics *metrics, const struct worker_view *before, con
     metrics_set(metrics, METRIC_COMPONENT_UP_BROKER, view->broker_up);
     metrics_set(metrics, METRIC_COMPONENT_UP_LEDGER, view->ledger_up);
     metrics_set(metrics, METRIC_COMPONENT_UP_REDIS, view->stock_up);
-    metrics_set(metrics, METRIC_DELIVERIES_HELD, (double)view->held);
+    metrics_set(metrics, METRIC_DELIVERIES_HELD, held(view));
     metrics_set(metrics, METRIC_HELD_BYTES, (double)view->held_bytes);
     metrics_set(metrics, METRIC_QUEUE_MESSAGES_DEDUCTIONS, known(view->queue_ready));
     metrics_set(metrics, METRIC_QUEUE_MESSAGES_DEAD_LETTER, known(view->dead_lettered));

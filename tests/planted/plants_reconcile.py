@@ -29,6 +29,8 @@ PLANTS = [
     ("reconcile: take a queue that does not answer for an empty one", "src/reconcile/queue_look.c",
      "        status = publisher_is_empty(publisher, queue, &empty, error);",
      "        empty = publisher_is_empty(publisher, queue, &empty, error) != STATUS_OK || empty;", "unit.test_queue_look"),
+    ("reconcile: take the word of a worker that does not consume", "src/worker/observe.c",
+     "view->link == LINK_CONSUMING ? (double)view->held : NAN", "(double)view->held", "unit.test_metrics|integration.test_reconcile_orphans"),
     ("reconcile: void what is parked", "src/reconcile/orphans.c",
      "        keep[i] = !looks[i].parked;\n",
      "        keep[i] = true;\n", ""),

@@ -5,6 +5,7 @@
 #include <cmocka.h>
 
 #include "worker/metrics.h"
+#include "worker/observe.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -88,6 +89,28 @@ static void test_gauges(void **state)
     metrics_set(&metrics, METRIC_QUEUE_MESSAGES_DEAD_LETTER, NAN);
     render();
     assert_null(strstr(page.data, "bursar_queue_messages"));
+}
+
+/* Only who consumes knows what the broker counts as given to it. */
+static void test_what_is_held_is_told_while_it_consumes(void **state)
+{
+    static const enum link_state silent[] = {LINK_DOWN, LINK_CONNECTING, LINK_IDLE, LINK_STARTING,
+                                             LINK_STOPPING};
+    const struct worker_view none = {0};
+    (void)state;
+    render();
+    assert_null(strstr(page.data, "bursar_deliveries_held"));
+    for (size_t i = 0; i < sizeof silent / sizeof silent[0]; i++) {
+        observe_view(&metrics, &none, &(struct worker_view){.link = LINK_CONSUMING, .held = 7});
+        render();
+        assert_line("bursar_deliveries_held 7");
+        observe_view(&metrics, &none, &(struct worker_view){.link = silent[i], .held = 7});
+        render();
+        assert_null(strstr(page.data, "bursar_deliveries_held"));
+    }
+    observe_view(&metrics, &none, &(struct worker_view){.link = LINK_CONSUMING});
+    render();
+    assert_line("bursar_deliveries_held 0");
 }
 
 static void test_histograms(void **state)
@@ -207,6 +230,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_counters, set_up),
         cmocka_unit_test_setup(test_gauges, set_up),
+        cmocka_unit_test_setup(test_what_is_held_is_told_while_it_consumes, set_up),
         cmocka_unit_test_setup(test_histograms, set_up),
         cmocka_unit_test_setup(test_the_version_is_told, set_up),
         cmocka_unit_test_setup(test_families, set_up),
