@@ -157,7 +157,7 @@ int command_reconcile(struct command_context *context, int argc, char **argv)
         session_open(&session, &context->options, SESSION_LEDGER | SESSION_STOCK | SESSION_BROKER);
     if (exit == EXIT_STATUS_WELL) {
         message_decoder_install(); /* dead letters are read for their ids */
-        struct run run = {.queue = queue_view_of(&session)};
+        struct run run = {.queue = queue_view_of(&session, !request.repair)};
         char actor[ACTOR_SIZE];
         actor_name(actor);
         struct reconcile_options options = {
@@ -179,7 +179,10 @@ int command_reconcile(struct command_context *context, int argc, char **argv)
         run.report.settle_orphans = options.settle_orphans;
         struct reconcile *reconcile = reconcile_new(&options);
         exit = run_to_end(&run, reconcile, context->options.json);
+        char line[LETTER_RETURNS_SIZE];
+        if (queue_view_tell(&run.queue, line)) say(&run, line);
         reconcile_free(reconcile);
+        queue_view_end(&run.queue);
         reconcile_report_free(&run.report);
     }
     session_close(&session);

@@ -2,6 +2,7 @@
 
 #include "base/instant.h"
 #include "cli/actor.h"
+#include "cli/letter_returns.h"
 #include "cli/output.h"
 #include "cli/report.h"
 #include "core/message.h"
@@ -150,9 +151,6 @@ void dlq_warn_reason(const struct dlq_request *request, int64_t matched)
     buffer_free(&known);
 }
 
-/* RabbitMQ from 4.0 on drops what was given back 20 times, where no policy says otherwise. */
-#define RETURNS_TOLD 10
-
 void dlq_warn(const struct dlq *dlq, const char *command, const struct letter_walk *walk)
 {
     const char *queue = dlq->session.config.amqp.dead_letter_queue;
@@ -163,8 +161,6 @@ void dlq_warn(const struct dlq *dlq, const char *command, const struct letter_wa
     else if (walk->others > 0)
         report("%s: queue %s: %" PRId64 " other consumer(s) read it: what they hold is not seen here",
                command, queue, walk->others);
-    if (walk->returns_max >= RETURNS_TOLD)
-        report("%s: queue %s: a message came back %" PRId64
-               " times; RabbitMQ 4 drops it after 20, unless a policy sets delivery-limit -1 for the queue",
-               command, queue, walk->returns_max);
+    char line[LETTER_RETURNS_SIZE];
+    if (letter_returns_tell(queue, walk->returns_max, line)) report("%s: %s", command, line);
 }

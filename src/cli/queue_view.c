@@ -9,9 +9,10 @@
 #include <poll.h>
 #include <string.h>
 
-struct queue_view queue_view_of(struct session *session)
+struct queue_view queue_view_of(struct session *session, bool looks_only)
 {
-    return (struct queue_view){.publisher = session->publisher, .config = &session->config};
+    return (struct queue_view){
+        .publisher = session->publisher, .config = &session->config, .looks_only = looks_only};
 }
 
 enum status queue_view_look(struct queue_view *view, struct queue_look *look, struct error *error)
@@ -36,26 +37,25 @@ static void wait_until(int64_t until_us, int descriptor)
 }
 
 /* A letter may carry its id as a property, in its body, or in the items of a batch message. */
-static void mark_found(const struct letter *letter, const struct text *ids, size_t count, bool *found)
+static void keep_ids(struct id_set *ids, const struct letter *letter)
 {
-    for (size_t i = 0; i < count; i++) {
-        found[i] =
-            found[i] || (text_is_present(letter->property_id) && text_equal(letter->property_id, ids[i]));
-        for (size_t k = 0; k < letter_item_count(letter) && !found[i]; k++) {
-            struct text id = letter_item_id(letter, k);
-            found[i] = text_is_present(id) && text_equal(id, ids[i]);
-        }
+    if (text_is_present(letter->property_id)) id_set_add(ids, letter->property_id);
+    for (size_t i = 0; i < letter_item_count(letter); i++) {
+        struct text id = letter_item_id(letter, i);
+        if (text_is_present(id)) id_set_add(ids, id);
     }
 }
 
-static enum status walk_letters(struct letter_walk *walk, const struct text *ids, size_t count, bool *found,
-                                struct error *error)
+static enum status read_letters(struct letter_walk *walk, struct id_set *ids, struct error *error)
 {
     struct letter letter;
     for (;;) {
         switch (letter_walk_step(walk, &letter, error)) {
         case WALK_MORE: break;
-        case WALK_LETTER: mark_found(&letter, ids, count, found); break;
+        case WALK_LETTER:
+            letter_decode(&letter, &walk->scratch);
+            keep_ids(ids, &letter);
+            break;
         case WALK_WAIT: wait_until(walk->wait_until_us, consumer_descriptor(walk->ports->consumer)); break;
         case WALK_END:
             if (!walk->silent && walk->others == 0) return STATUS_OK;
@@ -66,34 +66,61 @@ static enum status walk_letters(struct letter_walk *walk, const struct text *ids
     }
 }
 
-enum status queue_view_find_dead_letters(struct queue_view *view, const struct text *message_ids,
-                                         size_t count, bool *found, struct error *error)
+static enum status walk_letters(struct queue_view *view, struct consumer *consumer, struct error *error)
 {
-    const struct config *config = view->config;
-    struct amqp_options options = wiring_amqp_options(config, "bursar reconcile", NULL);
-    options.consume_queue = config->amqp.dead_letter_queue;
+    const struct dead_letter_ports ports = {
+        .consumer = consumer,
+        .publisher = view->publisher,
+        .clock = &system_clock,
+        .queue = text_of(view->config->amqp.dead_letter_queue),
+    };
+    struct letter_walk walk;
+    letter_walk_begin(&walk, &ports, &(struct letter_filter){0}, 0);
+    enum status status = read_letters(&walk, &view->letters, error);
+    enum step step;
+    while ((step = letter_walk_close_step(&walk)) == STEP_MORE || step == STEP_WAIT)
+        if (step == STEP_WAIT) wait_until(walk.wait_until_us, -1);
+    if (walk.returns_max > view->letters_came_back) view->letters_came_back = walk.returns_max;
+    letter_walk_free(&walk);
+    return status;
+}
+
+static enum status look_at_letters(struct queue_view *view, struct error *error)
+{
+    struct amqp_options options = wiring_amqp_options(view->config, "bursar reconcile", NULL);
+    options.consume_queue = view->config->amqp.dead_letter_queue;
     options.prefetch = LETTER_WINDOW_FIRST;
     options.declare = false;
     struct consumer *consumer = NULL;
-    for (size_t i = 0; i < count; i++) found[i] = false;
+    id_set_free(&view->letters);
     enum status status = amqp_consumer_open(&options, &consumer, error);
-    if (status == STATUS_OK) {
-        struct dead_letter_ports ports = {
-            .consumer = consumer,
-            .publisher = view->publisher,
-            .clock = &system_clock,
-            .queue = text_of(config->amqp.dead_letter_queue),
-        };
-        struct letter_filter filter = {.ids = message_ids, .id_count = count};
-        struct letter_walk walk;
-        letter_walk_begin(&walk, &ports, &filter, 0);
-        status = walk_letters(&walk, message_ids, count, found, error);
-        enum step step;
-        while ((step = letter_walk_close_step(&walk)) == STEP_MORE || step == STEP_WAIT)
-            if (step == STEP_WAIT) wait_until(walk.wait_until_us, -1);
-        letter_walk_free(&walk);
-        consumer_close(consumer);
-    }
+    if (status == STATUS_OK) status = walk_letters(view, consumer, error);
+    consumer_close(consumer);
+    view->walked = status == STATUS_OK;
     view->failed = view->failed || status != STATUS_OK;
     return status;
+}
+
+enum status queue_view_find_dead_letters(struct queue_view *view, const struct text *message_ids,
+                                         size_t count, bool *found, struct error *error)
+{
+    if (!view->looks_only || !view->walked) {
+        enum status status = look_at_letters(view, error);
+        if (status != STATUS_OK) return status;
+    }
+    for (size_t i = 0; i < count; i++) found[i] = id_set_has(&view->letters, message_ids[i]);
+    return STATUS_OK;
+}
+
+bool queue_view_tell(struct queue_view *view, char line[LETTER_RETURNS_SIZE])
+{
+    int64_t came_back = view->letters_came_back;
+    view->letters_came_back = 0;
+    return letter_returns_tell(view->config->amqp.dead_letter_queue, came_back, line);
+}
+
+void queue_view_end(struct queue_view *view)
+{
+    id_set_free(&view->letters);
+    view->walked = false;
 }

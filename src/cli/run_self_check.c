@@ -1,6 +1,7 @@
 #include "cli/run_self_check.h"
 
 #include "base/instant.h"
+#include "base/log.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -22,7 +23,7 @@ enum status run_self_check_open(struct run_self_check *self, const struct config
     if (status == STATUS_OK) status = wiring_stock(config, &self->stock, error);
     if (status == STATUS_OK)
         status = wiring_publisher(config, "bursar run: self-check", &self->cancel, &self->publisher, error);
-    self->queue = (struct queue_view){.publisher = self->publisher, .config = config};
+    self->queue = (struct queue_view){.publisher = self->publisher, .config = config, .looks_only = true};
     return status;
 }
 
@@ -30,7 +31,16 @@ static enum status find_dead_letters(void *context, const struct text *message_i
                                      struct error *error)
 {
     struct run_self_check *self = context;
-    return queue_view_find_dead_letters(&self->queue, message_ids, count, found, error);
+    char line[LETTER_RETURNS_SIZE];
+    enum status status = queue_view_find_dead_letters(&self->queue, message_ids, count, found, error);
+    if (queue_view_tell(&self->queue, line)) LOG(LOG_WARN, "reconcile-notice", log_string("detail", line));
+    return status;
+}
+
+static void end_run(void *context)
+{
+    struct run_self_check *self = context;
+    queue_view_end(&self->queue);
 }
 
 void run_self_check_start(struct run_self_check *self, const struct config *config, struct loop *loop,
@@ -50,6 +60,7 @@ void run_self_check_start(struct run_self_check *self, const struct config *conf
         .settle_orphans = strcmp(config->reconcile.orphans, "settle") == 0,
         .interval_us = config->reconcile.interval * MICROSECONDS_PER_SECOND,
         .context = self,
+        .end_run = end_run,
         .find_dead_letters = find_dead_letters,
     };
     self->check = self_check_start(&options);

@@ -14,7 +14,8 @@ struct id_set {
 
 void id_set_add(struct id_set *set, struct text id);
 
-/* Two ids in a million million million are taken for each other: good for counting, not for money. */
+/* Two ids in a million million million are taken for each other: good for counting, and where that only
+ * leaves something as it is; not for money. */
 bool id_set_has(const struct id_set *set, struct text id);
 
 void id_set_free(struct id_set *set);

@@ -103,6 +103,7 @@ static void ask_dead_letters(struct reconcile *reconcile)
     bool found[REPAIR_SLICE] = {false}, keep[REPAIR_SLICE];
     struct error error;
     orphans->step = ORPHAN_REPLAYED;
+    if (orphans->count == 0) return; /* each look there is a delivery of every letter */
     ids_of(reconcile, ids);
     enum status status =
         reconcile->options.find_dead_letters(reconcile->options.context, ids, orphans->count, found, &error);

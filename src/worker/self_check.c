@@ -190,6 +190,7 @@ static bool run_once(struct self_check *check)
     struct reconcile *reconcile = reconcile_new(&options);
     bool go_on = run_to_end(check, reconcile);
     reconcile_free(reconcile);
+    check->options.end_run(check->options.context);
     return go_on;
 }
 

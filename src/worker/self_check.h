@@ -25,7 +25,9 @@ struct self_check_options {
     int64_t orphan_after_us;
     bool settle_orphans;
     int64_t interval_us; /* from the end of a run to the next one; 0: off */
-    void *context;       /* of the next one, which reconcile.h describes */
+    void *context;       /* of the next two */
+    void (*end_run)(void *context);
+    /* As reconcile.h describes it. */
     enum status (*find_dead_letters)(void *context, const struct text *message_ids, size_t count, bool *found,
                                      struct error *error);
 };

@@ -80,7 +80,7 @@ static const char *whereabouts(struct world *world, const struct truth_sale *sal
             return "parked";
     }
     bool is_letter = truth_has_letter(truth, sale->id) || reconciler_is_dead_letter(world, sale->id);
-    return is_letter ? "a dead letter" : NULL;
+    return is_letter && !reconciler_cannot_see_letter(&world->reconciler, sale->id) ? "a dead letter" : NULL;
 }
 
 void check_orphan(struct world *world, const struct truth_sale *sale)

@@ -1,9 +1,11 @@
 #include "sim/reconciler.h"
 
+#include "base/memory.h"
 #include "reconcile/queue_look.h"
 #include "sim/check.h"
 #include "sim/world.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* What a worker says it holds is as old as this at most: it reads what it is given within half a second, or
@@ -61,16 +63,38 @@ bool reconciler_is_dead_letter(struct world *world, uint32_t id)
     return false;
 }
 
+static void see_letters(struct reconciler *self)
+{
+    const struct truth *truth = &self->world->truth;
+    free(self->letters);
+    self->letter_ids = truth->id_count;
+    self->letters = memory_alloc_zero(self->letter_ids + 1, sizeof *self->letters);
+    for (uint32_t id = 0; id < self->letter_ids; id++)
+        self->letters[id] = reconciler_is_dead_letter(self->world, id);
+    self->walked = true;
+}
+
+static bool saw_letter(const struct reconciler *self, uint32_t id)
+{
+    return id < self->letter_ids && self->letters[id];
+}
+
+bool reconciler_cannot_see_letter(const struct reconciler *reconciler, uint32_t id)
+{
+    return !reconciler->options.repair && reconciler->walked && !saw_letter(reconciler, id);
+}
+
 static enum status find_dead_letters(void *context, const struct text *ids, size_t count, bool *found,
                                      struct error *error)
 {
     struct reconciler *self = context;
-    enum status status = publisher_connect(&self->publisher.base, error);
+    bool again = self->options.repair || !self->walked;
+    enum status status = again ? publisher_connect(&self->publisher.base, error) : STATUS_OK;
     if (status != STATUS_OK) return status;
-    if (fake_broker_unacknowledged(self->world->broker, DEAD_LETTER_QUEUE) > 0)
+    if (again && fake_broker_unacknowledged(self->world->broker, DEAD_LETTER_QUEUE) > 0)
         return error_set(error, STATUS_RETRY, "another reader holds letters");
-    for (size_t i = 0; i < count; i++)
-        found[i] = reconciler_is_dead_letter(self->world, truth_number(ids[i], 'i'));
+    if (again) see_letters(self);
+    for (size_t i = 0; i < count; i++) found[i] = saw_letter(self, truth_number(ids[i], 'i'));
     return STATUS_OK;
 }
 
@@ -109,6 +133,7 @@ void reconciler_start(struct reconciler *reconciler, struct world *world, const 
     reconciler->running = true;
     reconciler->done = false;
     reconciler->found_count = 0;
+    reconciler->walked = false;
     reconciler->wait_until_us = 0;
     reconciler->steps = 0;
     sim_stock_open(&reconciler->stock, world, &reconciler->caller);
@@ -140,6 +165,9 @@ static void end(struct reconciler *reconciler)
     reconciler->running = false;
     reconcile_free(reconciler->engine);
     reconciler->engine = NULL;
+    free(reconciler->letters);
+    reconciler->letters = NULL;
+    reconciler->letter_ids = 0;
     ledger_close(&reconciler->ledger.base);
     publisher_close(&reconciler->publisher.base);
     if (fake_ledger_is_locked(reconciler->world->ledger, LEDGER_LOCK_RECONCILE))

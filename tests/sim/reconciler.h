@@ -41,6 +41,9 @@ struct reconciler {
     uint64_t steps;
     uint64_t upsets_at_start, restores_at_start; /* world's counts when the run began */
     struct looked looks[TRUTH_BUDGETS_MAX];
+    bool walked;   /* through the dead letters */
+    bool *letters; /* owned; for each id below letter_ids whether one spoke of it then */
+    size_t letter_ids;
     struct found found[FOUND_MAX];
     size_t found_count;
     /* how the last run ended */
@@ -62,6 +65,10 @@ bool reconciler_step(struct reconciler *reconciler);
 
 /* As SIGKILL: its lock is free, and what it had begun stays begun. */
 void reconciler_kill(struct reconciler *reconciler);
+
+/* Whether a letter that speaks of the id comes too late for the run that is under way: one that only looks
+ * walks through the dead letters once, and there was none then. */
+bool reconciler_cannot_see_letter(const struct reconciler *reconciler, uint32_t id);
 
 /* Whether the dead-letter queue holds what speaks of the id. */
 bool reconciler_is_dead_letter(struct world *world, uint32_t id);

@@ -114,12 +114,32 @@ static void test_what_somebody_else_holds_does_not_hold_it_up_for_ever(void **st
     stage_end(&scene.stage);
 }
 
+static void test_an_empty_queue_is_not_consumed(void **state)
+{
+    const struct letter_filter filter = {.reason = TEXT_NONE};
+    struct scene scene;
+    struct letter letter;
+    (void)state;
+    stage_begin(&scene.stage, true);
+    struct consumer *consumer = scene.stage.ports.consumer;
+    scene.stage.ports.queue = TEXT_LITERAL(QUEUE);
+    scene.stage.ports.consumer = NULL; /* nothing may be asked of it */
+    letter_walk_begin(&scene.walk, &scene.stage.ports, &filter, 0);
+    assert_int_equal(step(&scene, &letter), WALK_MORE);
+    assert_int_equal(step(&scene, &letter), WALK_END);
+    assert_true(!scene.walk.silent && scene.walk.others == 0);
+    letter_walk_free(&scene.walk);
+    scene.stage.ports.consumer = consumer;
+    stage_end(&scene.stage);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_order_stays),
         cmocka_unit_test(test_what_is_parked_meanwhile_is_not_seen),
         cmocka_unit_test(test_what_somebody_else_holds_does_not_hold_it_up_for_ever),
+        cmocka_unit_test(test_an_empty_queue_is_not_consumed),
     };
     message_decoder_install();
     return cmocka_run_group_tests(tests, NULL, NULL);
