@@ -161,34 +161,46 @@ static enum status report_debt(struct reconcile *reconcile, struct debt *debt, s
     return STATUS_OK;
 }
 
+/* What is reported must be complete: so it is decided for all of a round, however long it takes, whether what
+ * it meets is ripe. */
+static void begin_round(struct reconcile *reconcile)
+{
+    struct debts_seen *seen = &reconcile->debts;
+    qsort(seen->items, seen->count, sizeof *seen->items, compare_debts);
+    seen->round = (struct debts_round){
+        .begun = true,
+        .ripe = clock_monotonic_us(reconcile->options.clock) >= seen->seen_at_us + RIPE_AFTER_US,
+    };
+}
+
+/* What was paid in the meantime is seen early, so that a healthy run need not wait for the rest of the time.
+ */
+static enum reconcile_progress end_round(struct reconcile *reconcile, bool *done)
+{
+    struct debts_round *round = &reconcile->debts.round;
+    *done = round->ripe || round->still == 0;
+    round->begun = false;
+    if (*done) return RECONCILE_MORE;
+    reconcile->wait_until_us = clock_monotonic_us(reconcile->options.clock) + RIPE_AFTER_US / 10;
+    return RECONCILE_WAIT;
+}
+
 enum reconcile_progress debts_second_look(struct reconcile *reconcile, bool *done, struct error *error)
 {
     struct debts_seen *seen = &reconcile->debts;
+    struct debts_round *round = &seen->round;
     *done = seen->count == 0;
     if (*done) return RECONCILE_MORE;
-    int64_t ripe_at_us = seen->seen_at_us + RIPE_AFTER_US;
-    if (clock_monotonic_us(reconcile->options.clock) < ripe_at_us) {
-        /* Paid in the meantime is seen early, so that a healthy run need not wait for the rest of the time.
-         */
-        reconcile->wait_until_us = clock_monotonic_us(reconcile->options.clock) + RIPE_AFTER_US / 10;
-    }
-    if (seen->at == 0) qsort(seen->items, seen->count, sizeof *seen->items, compare_debts);
+    if (!round->begun) begin_round(reconcile);
     struct debt *debts = arena_alloc(&reconcile->slice, DEBTS_SLICE * sizeof *debts);
     size_t count = 0;
-    enum status status = ledger_debts_fetch(reconcile->options.ledger, &seen->second, &reconcile->slice,
+    enum status status = ledger_debts_fetch(reconcile->options.ledger, &round->cursor, &reconcile->slice,
                                             debts, DEBTS_SLICE, &count, error);
-    bool ripe = clock_monotonic_us(reconcile->options.clock) >= ripe_at_us;
-    size_t still = 0;
     for (size_t i = 0; i < count && status == STATUS_OK; i++) {
         if (!was_seen(seen, &debts[i])) continue;
-        still++;
-        if (ripe) status = report_debt(reconcile, &debts[i], error);
+        round->still++;
+        if (round->ripe) status = report_debt(reconcile, &debts[i], error);
     }
     if (status != STATUS_OK) return reconcile_fail(reconcile, status);
-    seen->at += still;
-    if (count == DEBTS_SLICE) return RECONCILE_MORE;
-    *done = ripe || seen->at == 0;
-    seen->at = 0;
-    seen->second = (struct debt_cursor){0};
-    return *done ? RECONCILE_MORE : RECONCILE_WAIT;
+    return count == DEBTS_SLICE ? RECONCILE_MORE : end_round(reconcile, done);
 }

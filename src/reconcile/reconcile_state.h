@@ -59,14 +59,21 @@ struct ripening_list {
     struct arena arena;
 };
 
+/* One time through what is owed now, in slices. */
+struct debts_round {
+    bool begun;
+    bool ripe;    /* what it meets has been owed for long enough */
+    size_t still; /* owed since the run began */
+    struct debt_cursor cursor;
+};
+
 /* What was owed when the run began. */
 struct debts_seen {
     struct debt *items; /* owned */
     size_t count, capacity;
     struct debt_cursor cursor;
-    int64_t seen_at_us; /* monotonic */
-    size_t at;          /* of the second look */
-    struct debt_cursor second;
+    int64_t seen_at_us;       /* monotonic */
+    struct debts_round round; /* of the second look */
 };
 
 /* Whether a message that was published before an instant can still be in the queue. */

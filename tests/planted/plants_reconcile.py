@@ -37,6 +37,10 @@ PLANTS = [
      "!view->looks_only || !view->walked", "!view->walked", "integration.test_reconcile_orphans"),
     ("reconcile: keep the dead letters of one run of the worker for the next one", "src/worker/self_check.c",
      "    check->options.end_run(check->options.context);\n", "", "integration.test_reconcile_orphans"),
+    ("reconcile: decide for each slice of a round whether debts are ripe", "src/reconcile/debts.c",
+     "    if (!round->begun) begin_round(reconcile);\n",
+     "    if (!round->begun) begin_round(reconcile);\n"
+     "    round->ripe = clock_monotonic_us(reconcile->options.clock) >= seen->seen_at_us + RIPE_AFTER_US;\n", "unit.test_debts$"),
     ("reconcile: void what is parked", "src/reconcile/orphans.c",
      "        keep[i] = !looks[i].parked;\n",
      "        keep[i] = true;\n", ""),
