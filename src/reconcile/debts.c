@@ -64,11 +64,12 @@ static bool was_seen(const struct debts_seen *seen, const struct debt *debt)
     return bsearch(debt, seen->items, seen->count, sizeof *debt, compare_debts) != NULL;
 }
 
+/* Where the ledger does not have it: what stands for all of those. */
 static struct audited_budget *budget_of(struct reconcile *reconcile, struct text budget_id)
 {
     for (size_t i = 0; i < reconcile->budget_count; i++)
         if (text_equal(reconcile->budgets[i].id, budget_id)) return &reconcile->budgets[i];
-    return NULL;
+    return &reconcile->unlisted;
 }
 
 enum status repair_credit(struct reconcile *reconcile, const struct stock_credit *due, struct text before,
@@ -137,9 +138,7 @@ static enum status repair_debt(struct reconcile *reconcile, struct debt *debt, s
 
 static enum status report_debt(struct reconcile *reconcile, struct debt *debt, struct error *error)
 {
-    struct audited_budget unknown = {.id = debt->budget_id, .right = true};
     struct audited_budget *budget = budget_of(reconcile, debt->budget_id);
-    if (budget == NULL) budget = &unknown;
     bool is_credit = debt->kind == DEBT_CREDIT;
     bool held_back = reconcile->options.repair && !is_credit && !budget->right;
     int64_t change = debt->amount == TOTAL_UNLIMITED ? 0 : debt->amount;

@@ -13,6 +13,8 @@ struct reconcile *reconcile_new(const struct reconcile_options *options)
     reconcile->options = *options;
     reconcile->summary.complete = true;
     reconcile->summary.clean = true;
+    reconcile->unlisted =
+        (struct audited_budget){.id = TEXT_LITERAL("(any that the ledger does not have)"), .right = true};
     reconcile->started_at_us = clock_wall_us(options->clock);
     reconcile->measure.ledger = options->ledger;
     reconcile->measure.stock = options->stock;

@@ -57,7 +57,9 @@ struct reconcile_options {
     struct text actor;     /* "user@host" */
     struct text budget_id; /* absent: all budgets */
     bool repair;
-    int64_t repair_max; /* units of stock a budget that repairs may change in all; INT64_MAX: any */
+    /* Units of stock a budget that repairs may change in all, and of all budgets that the ledger does not
+     * have together; INT64_MAX: any. */
+    int64_t repair_max;
     int64_t orphan_after_us;
     bool settle_orphans; /* false: they are voided and refunded */
 

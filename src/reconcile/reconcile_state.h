@@ -122,6 +122,7 @@ struct reconcile {
 
     struct audited_budget *budgets;               /* owned */
     size_t budget_count, budget_capacity, budget; /* the present one */
+    struct audited_budget unlisted; /* all that the ledger does not have, together, and owes something to */
     struct tally tally;
     struct measure measure;
     bool measured_again; /* after a repair of the numbers */

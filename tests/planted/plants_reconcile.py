@@ -41,6 +41,10 @@ PLANTS = [
      "    if (!round->begun) begin_round(reconcile);\n",
      "    if (!round->begun) begin_round(reconcile);\n"
      "    round->ripe = clock_monotonic_us(reconcile->options.clock) >= seen->seen_at_us + RIPE_AFTER_US;\n", "unit.test_debts$"),
+    ("reconcile: give back without a limit to budgets that the ledger does not have", "src/reconcile/debts.c",
+     "if (!held_back && reconcile_allows(reconcile, budget, change)) {",
+     "if (!held_back && ((budget == &reconcile->unlisted && reconcile->options.repair) || reconcile_allows(reconcile, budget, change))) {",
+     "unit.test_debts$"),
     ("reconcile: void what is parked", "src/reconcile/orphans.c",
      "        keep[i] = !looks[i].parked;\n",
      "        keep[i] = true;\n", ""),

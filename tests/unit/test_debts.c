@@ -107,6 +107,13 @@ static enum reconcile_progress look_again(struct scene *scene, bool *done)
     return progress;
 }
 
+static int64_t left(struct scene *scene, struct text budget)
+{
+    struct stock_level level = {.budget_id = budget};
+    assert_int_equal(stock_levels(scene->stock, &level, 1, &scene->error), STATUS_OK);
+    return level.left;
+}
+
 static void end(struct scene *scene)
 {
     reconcile_free(scene->reconcile);
@@ -150,11 +157,31 @@ static void test_what_is_paid_meanwhile_is_not_waited_for(void **state)
     end(&scene);
 }
 
+/* What repairs may change is counted for all budgets that the ledger does not have. */
+static void test_budgets_that_the_ledger_does_not_have_share_a_limit(void **state)
+{
+    (void)state;
+    struct scene scene;
+    begin(&scene);
+    owe(&scene, TEXT_LITERAL("nowhere"), 0, 6);
+    owe(&scene, TEXT_LITERAL("elsewhere"), 6, 6);
+    look(&scene, true, 8);
+    scene.now_us += RIPE_AFTER_US;
+    bool done = false;
+    assert_int_equal(look_again(&scene, &done), RECONCILE_MORE);
+    assert_true(done && scene.findings == 12 && scene.mended == 8);
+    assert_int_equal(scene.said, 1);
+    assert_int_equal(left(&scene, TEXT_LITERAL("nowhere")), CREDIT);
+    assert_int_equal(left(&scene, TEXT_LITERAL("elsewhere")), CREDIT - 6 + 2);
+    end(&scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_round_that_they_ripen_in_tells_all_or_none),
         cmocka_unit_test(test_what_is_paid_meanwhile_is_not_waited_for),
+        cmocka_unit_test(test_budgets_that_the_ledger_does_not_have_share_a_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
