@@ -260,7 +260,8 @@ static bool numbers_finding(struct reconcile *reconcile, struct finding *finding
            result->deducted != 0 || result->settled != 0;
 }
 
-static enum reconcile_progress report_numbers(struct reconcile *reconcile, bool past, struct error *error)
+static enum reconcile_progress report_numbers(struct reconcile *reconcile, bool may_raise,
+                                              struct error *error)
 {
     struct measure *measure = &reconcile->measure;
     struct audited_budget *budget = present_budget(reconcile);
@@ -273,7 +274,7 @@ static enum reconcile_progress report_numbers(struct reconcile *reconcile, bool 
     bool below = measure->limited && measure->result.left_expected < 0;
     bool behind = measure->result.ledger_behind > 0 || measure->credits_unknown > 0;
     bool may = wrong && !measure->wrong_kind && !behind && !(key_is_missing(measure) && below);
-    if (may && repair_raises(measure) && !past) {
+    if (may && repair_raises(measure) && !may_raise) {
         may = false;
         finding.detail =
             "not repaired while the queue may hold deductions of it: run again once they are booked";
@@ -294,24 +295,28 @@ static enum reconcile_progress report_numbers(struct reconcile *reconcile, bool 
     if (!key_is_missing(measure)) status = report_lost_credits(reconcile, &mended_all, error);
     if (status != STATUS_OK) return reconcile_fail(reconcile, status);
     if (!mended_all || behind) return conclude(reconcile, false);
-    reconcile->measured_again = true; /* the caller measures once more: are they right now? */
+    reconcile->measured_again = true;
+    reconcile->measure_anew = true; /* are they right now? */
     return RECONCILE_MORE;
+}
+
+static enum reconcile_progress leave_unproven(struct reconcile *reconcile, const char *why)
+{
+    reconcile->measure.proven = false;
+    reconcile->summary.unproven++;
+    reconcile->summary.complete = false;
+    reconcile_say(reconcile, "budget " TEXT_FORMAT ": %s; nothing is said of it this time",
+                  TEXT_ARGUMENTS(present_budget(reconcile)->id), why);
+    return conclude(reconcile, false);
 }
 
 enum reconcile_progress stage_numbers(struct reconcile *reconcile, struct error *error)
 {
     struct measure *measure = &reconcile->measure;
     const struct audited_budget *budget = present_budget(reconcile);
-    if (!measure->proven) {
-        reconcile->summary.unproven++;
-        reconcile->summary.complete = false;
-        reconcile_say(reconcile,
-                      "budget " TEXT_FORMAT
-                      ": its refunds and credits never paused for as long as it took to read "
-                      "it; nothing is said of it this time",
-                      TEXT_ARGUMENTS(budget->id));
-        return conclude(reconcile, false);
-    }
+    if (!measure->proven)
+        return leave_unproven(reconcile,
+                              "its refunds and credits never paused for as long as it took to read it");
     /* Nothing is sold or booked of a deleted budget any more: a lost key of it is no loss, and what is still
      * under way is given back. */
     bool gone = key_is_missing(measure) && budget->state == BUDGET_DELETED;
@@ -322,13 +327,17 @@ enum reconcile_progress stage_numbers(struct reconcile *reconcile, struct error 
                       TEXT_ARGUMENTS(budget->id));
         return conclude(reconcile, false);
     }
-    enum queue_answer past = QUEUE_NOT_PAST;
-    if (reconcile->options.repair && repair_raises(measure)) {
-        reconcile->queue.looked = false; /* what was seen before the cut says nothing of what came since */
-        past = queue_is_past(reconcile, measure->second.now_us, false);
-        if (past == QUEUE_WAIT) return RECONCILE_WAIT;
-    }
-    enum status status = say_whether_redis_went_back(reconcile, error);
+    enum raise_answer raise = RAISE_NOT_NOW;
+    enum status status = STATUS_OK;
+    if (reconcile->options.repair && repair_raises(measure)) status = raise_ask(reconcile, &raise, error);
     if (status != STATUS_OK) return reconcile_fail(reconcile, status);
-    return report_numbers(reconcile, past == QUEUE_PAST, error);
+    if (raise == RAISE_MORE) return RECONCILE_MORE;
+    if (raise == RAISE_WAIT) return RECONCILE_WAIT;
+    if (raise == RAISE_NEVER)
+        return leave_unproven(reconcile, "more of it was booked each time the queue was waited for");
+    reconcile->measure_anew = raise == RAISE_STALE;
+    if (reconcile->measure_anew) return RECONCILE_MORE;
+    status = say_whether_redis_went_back(reconcile, error);
+    if (status != STATUS_OK) return reconcile_fail(reconcile, status);
+    return report_numbers(reconcile, raise == RAISE_ALLOWED, error);
 }

@@ -89,7 +89,15 @@ static void begin_measure(struct reconcile *reconcile)
 {
     const struct audited_budget *budget = present_budget(reconcile);
     measure_begin(&reconcile->measure, reconcile->budget, budget->id, budget->limited);
+    reconcile->measure_anew = false;
     reconcile->stage = STAGE_MEASURE;
+}
+
+static void begin_budget(struct reconcile *reconcile)
+{
+    reconcile->measured_again = false;
+    reconcile->raise = (struct raise_watch){0};
+    begin_measure(reconcile);
 }
 
 static enum reconcile_progress stage_base(struct reconcile *reconcile, struct error *error)
@@ -99,11 +107,10 @@ static enum reconcile_progress stage_base(struct reconcile *reconcile, struct er
     reconcile->summary.rows = reconcile->tally.rows;
     if (status != STATUS_OK) return reconcile_fail(reconcile, status);
     if (more) return RECONCILE_MORE;
-    reconcile->measured_again = false;
     if (reconcile->budget_count == 0)
         reconcile->stage = STAGE_RIPEN;
     else
-        begin_measure(reconcile);
+        begin_budget(reconcile);
     return RECONCILE_MORE;
 }
 
@@ -136,9 +143,8 @@ static enum reconcile_progress stage_measure(struct reconcile *reconcile, struct
 static enum reconcile_progress next_budget(struct reconcile *reconcile)
 {
     reconcile->summary.looked_at++;
-    reconcile->measured_again = false;
     if (++reconcile->budget < reconcile->budget_count)
-        begin_measure(reconcile);
+        begin_budget(reconcile);
     else
         reconcile->stage = STAGE_RIPEN;
     return RECONCILE_MORE;
@@ -146,9 +152,8 @@ static enum reconcile_progress next_budget(struct reconcile *reconcile)
 
 static enum reconcile_progress measure_or_orphans(struct reconcile *reconcile, struct error *error)
 {
-    bool before = reconcile->measured_again;
     enum reconcile_progress progress = stage_numbers(reconcile, error);
-    if (reconcile->measured_again && !before) begin_measure(reconcile);
+    if (reconcile->measure_anew) begin_measure(reconcile);
     return progress;
 }
 

@@ -96,6 +96,21 @@ struct queue_watch {
     int64_t waiting_since_us; /* monotonic; 0: nobody waits */
 };
 
+/* Whether the stock may be raised: all that was deducted before the measurement is in it. */
+enum raise_answer {
+    RAISE_ALLOWED,
+    RAISE_NOT_NOW, /* the queue may hold deductions that are in no sum */
+    RAISE_STALE,   /* such a one was booked since: measure anew */
+    RAISE_NEVER,   /* and so it was each time */
+    RAISE_MORE,    /* ask again */
+    RAISE_WAIT,    /* ask again at wait_until_us */
+};
+
+struct raise_watch {
+    enum raise_step { RAISE_BEGIN, RAISE_QUEUE, RAISE_TAIL } step;
+    unsigned stale; /* so often the present budget's measurement was */
+};
+
 struct orphans {
     size_t at; /* among the measure's entries */
     size_t count;
@@ -125,7 +140,9 @@ struct reconcile {
     struct audited_budget unlisted; /* all that the ledger does not have, together, and owes something to */
     struct tally tally;
     struct measure measure;
+    bool measure_anew;   /* asked for by stage_numbers */
     bool measured_again; /* after a repair of the numbers */
+    struct raise_watch raise;
     struct debts_seen debts;
     struct queue_watch queue;
     struct orphans orphans;
@@ -180,6 +197,10 @@ void queue_note_booked(struct reconcile *reconcile);
  * out of the queue and out of the worker's hands. `strict`: only an empty queue proves it. QUEUE_WAIT: ask
  * again at wait_until_us. */
 enum queue_answer queue_is_past(struct reconcile *reconcile, int64_t token_us, bool strict);
+
+/* raise.c: waits until the queue is past the present measurement, and then looks whether what it held is in
+ * it. */
+MUST_CHECK enum status raise_ask(struct reconcile *reconcile, enum raise_answer *answer, struct error *error);
 
 /* The subject of a credit's entry, whose id stands in `after`. */
 #define REPAIR_OF_CREDIT TEXT_LITERAL("credit-due")

@@ -46,6 +46,7 @@ void tally_cut(struct tally *tally, size_t budget, int64_t cut_us)
     tally->cut_us = cut_us;
     tally->after_cut = 0;
     tally->after_cut_last_us = 0;
+    tally->before_cut_rows = 0;
 }
 
 void tally_cut_end(struct tally *tally)
@@ -63,13 +64,15 @@ static void take_row(struct tally *tally, const struct ledger_row *row)
     if (slot == 0) return; /* a budget that is not looked at, or none */
     size_t index = slot - 1;
     struct tally_sums *sums = &tally->sums[index];
+    bool is_cut = tally->cutting && tally->cut_budget == index;
+    if (is_cut && row->deducted_at_us <= tally->cut_us) tally->before_cut_rows++;
     if (row->deducted_at_us == 0) {
         sums->has_untracked = true;
         if (settled) sum_add(&sums->untracked, row->amount);
         return;
     }
     if (!settled) return;
-    if (tally->cutting && tally->cut_budget == index && row->deducted_at_us > tally->cut_us) {
+    if (is_cut && row->deducted_at_us > tally->cut_us) {
         sum_add(&tally->after_cut, row->amount);
         if (row->deducted_at_us > tally->after_cut_last_us) tally->after_cut_last_us = row->deducted_at_us;
     }

@@ -32,6 +32,7 @@ struct tally {
     int64_t cut_us;
     int64_t after_cut;         /* settled with a token after the cut */
     int64_t after_cut_last_us; /* the last of those tokens; 0: there is none */
+    int64_t before_cut_rows;   /* of any state, with a token up to the cut or with none */
     int64_t recent[TALLY_RECENT];
     size_t recent_count;      /* ever */
     struct ledger_row *slice; /* owned */

@@ -101,8 +101,11 @@ static void test_rows_after_the_cut(void **state)
     book(&stage, "a", 4, 1001);
     book(&stage, "a", 8, 1002);
     book(&stage, "b", 16, 1003);
+    book(&stage, "b", 1, 999);
+    book(&stage, "a", 2000, 1); /* rejected */
     book(&stage, "a", 32, 0);
     assert_int_equal(read_all(&stage), STATUS_OK);
+    assert_int_equal(stage.tally.before_cut_rows, 3);
     assert_int_equal(stage.tally.sums[0].settled, 15);
     assert_int_equal(stage.tally.after_cut, 12);
     assert_int_equal(stage.tally.after_cut_last_us, 1002);
@@ -113,6 +116,7 @@ static void test_rows_after_the_cut(void **state)
     tally_cut(&stage.tally, 0, 3000);
     assert_int_equal(stage.tally.after_cut, 0);
     assert_int_equal(stage.tally.after_cut_last_us, 0);
+    assert_int_equal(stage.tally.before_cut_rows, 0);
     end(&stage);
 }
 
