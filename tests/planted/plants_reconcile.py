@@ -77,6 +77,8 @@ PLANTS = [
     ("reconcile: raise the stock while messages wait", "src/reconcile/numbers.c",
      "    if (may && repair_raises(measure) && !past) {",
      "    if (may && repair_raises(measure) && !past && wrong == false) {", ""),
+    ("reconcile: give out again what is booked while the queue is waited for", "src/reconcile/raise.c",
+     "tally.before_cut_rows == 0", "tally.before_cut_rows >= 0", "unit.test_numbers"),
     ("reconcile: repair where only a look was asked for", "src/reconcile/reconcile_state.c",
      "    if (!reconcile->options.repair || budget->stopped) return false;",
      "    if (budget->stopped) return false;", ""),

@@ -95,7 +95,10 @@ static void check_new_row(struct world *world, const struct truth_row *row)
         world_violate(world, "settle-only-what-is-not-refunded", "i%" PRIu32 " settles and was given back",
                       row->id);
     /* Booked, and never deducted so: a lie, or forgotten since. */
-    if (row->state == DEDUCTION_SETTLED && (sale == NULL || sale->state == SALE_FORGOTTEN)) world->upsets++;
+    if (row->state == DEDUCTION_SETTLED && (sale == NULL || sale->state == SALE_FORGOTTEN)) {
+        world->upsets++;
+        if (sale != NULL || row->token == 0) world->unnamed++;
+    }
     if (row->state == DEDUCTION_SETTLED) truth->budgets[row->budget].row_sum += row->amount;
     truth_row_add(truth, row);
 }

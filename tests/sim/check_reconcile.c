@@ -18,6 +18,7 @@ void check_run_begins(struct world *world)
 {
     struct reconciler *reconciler = &world->reconciler;
     reconciler->upsets_at_start = world->upsets;
+    reconciler->unnamed_at_start = world->unnamed;
     reconciler->restores_at_start = world->ledger_restores;
     memset(reconciler->looks, 0, sizeof reconciler->looks);
 }
@@ -295,6 +296,16 @@ static void check_not_abandoned(struct world *world, uint32_t budget, const stru
     }
 }
 
+/* What is booked in the middle of a run and Redis cannot name is no excuse for giving it out again. */
+static bool is_to_be_right(const struct world *world, const struct stock_amendment *item)
+{
+    const struct reconciler *reconciler = &world->reconciler;
+    bool raises = item->restore != STOCK_RESTORE_NONE || item->left > 0;
+    uint64_t excuses = world->upsets - reconciler->upsets_at_start;
+    if (raises) excuses -= world->unnamed - reconciler->unnamed_at_start;
+    return excuses == 0;
+}
+
 /* An amendment makes the numbers right, or brings them nearer where the stock cannot fall below nothing. */
 void check_amended(struct world *world, const struct fake_stock_change *change)
 {
@@ -304,8 +315,8 @@ void check_amended(struct world *world, const struct fake_stock_change *change)
         world->truth.budgets[budget].made_anew = true;
     if (budget < TRUTH_BUDGETS_MAX && world->reconciler.stepping)
         check_raise(world, budget, change->amendment);
-    if (budget >= TRUTH_BUDGETS_MAX || !world->reconciler.stepping || !is_undisturbed(world)) return;
     const struct stock_amendment *item = change->amendment;
+    if (budget >= TRUTH_BUDGETS_MAX || !world->reconciler.stepping || !is_to_be_right(world, item)) return;
     bool fence = item->restore == STOCK_RESTORE_NONE && item->left == 0 && item->credited == 0 &&
                  item->deducted == 0 && item->settled == 0 && item->released == 0;
     if (fence) return; /* it only uses up the number of a repair that died */

@@ -39,7 +39,7 @@ struct reconciler {
     struct reconcile *engine;
     int64_t wait_until_us;
     uint64_t steps;
-    uint64_t upsets_at_start, restores_at_start; /* world's counts when the run began */
+    uint64_t upsets_at_start, unnamed_at_start, restores_at_start; /* world's counts when the run began */
     struct looked looks[TRUTH_BUDGETS_MAX];
     bool walked;   /* through the dead letters */
     bool *letters; /* owned; for each id below letter_ids whether one spoke of it then */

@@ -70,7 +70,8 @@ struct world {
     struct late late;
     struct truth truth;
     uint64_t ledger_restores;
-    uint64_t upsets; /* how often something made a budget's numbers wrong, or may have */
+    uint64_t upsets;  /* how often something made a budget's numbers wrong, or may have */
+    uint64_t unnamed; /* of these, bookings of what was deducted and what Redis cannot name */
     struct violation violation;
     uint64_t ledger_calls_seen; /* by the checkers: without a call nothing changed */
 
