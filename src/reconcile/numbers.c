@@ -322,6 +322,7 @@ enum reconcile_progress stage_numbers(struct reconcile *reconcile, struct error 
     bool gone = key_is_missing(measure) && budget->state == BUDGET_DELETED;
     if (!measure_found(measure) || gone) return conclude(reconcile, true);
     if (reconcile->measured_again) {
+        reconcile->summary.complete = false;
         reconcile_say(reconcile,
                       "budget " TEXT_FORMAT ": it changed while it was repaired; the next run looks again",
                       TEXT_ARGUMENTS(budget->id));

@@ -192,11 +192,38 @@ static void test_more_is_booked_each_time(void **state)
     end(&night);
 }
 
+static void raise_by_hand(void *context, const struct fake_stock_change *change)
+{
+    struct night *night = context;
+    if (change->kind == FAKE_STOCK_AMENDED) fake_stock_set_left(night->fake, BUDGET, left(night) + 7);
+}
+
+/* A run that mended one thing, and then found another, cannot say that all is well. */
+static void test_what_changes_while_it_is_repaired(void **state)
+{
+    (void)state;
+    struct night night;
+    begin(&night);
+    fake_stock_set_left(night.fake, BUDGET, TOTAL + 5);
+    fake_stock_set_observer(night.fake, raise_by_hand, &night);
+    run(&night, true);
+    assert_int_equal(left(&night), TOTAL + 7);
+    assert_int_equal(night.found_count, 1);
+    assert_true(night.found[0].mended);
+    assert_false(night.summary.complete);
+    fake_stock_set_observer(night.fake, NULL, NULL);
+    run(&night, true);
+    assert_int_equal(left(&night), TOTAL);
+    assert_true(night.summary.complete);
+    end(&night);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_is_booked_while_the_queue_is_waited_for),
         cmocka_unit_test(test_more_is_booked_each_time),
+        cmocka_unit_test(test_what_changes_while_it_is_repaired),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
