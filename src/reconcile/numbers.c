@@ -10,12 +10,11 @@ static bool key_is_missing(const struct measure *measure)
     return measure->first.left == STOCK_LEFT_NONE;
 }
 
-/* Raising the stock by what Redis deducted for nobody, or making it anew, is right only once no message from
- * before the cut can still be booked. */
+/* Raising the stock, or making it anew, is right only once no message from before the cut can still be
+ * booked: it may be of a deduction whose entry is lost, or that never had one. */
 static bool repair_raises(const struct measure *measure)
 {
-    const struct reckoning_result *result = &measure->result;
-    return key_is_missing(measure) || (result->unknown_deducted && result->left > 0);
+    return key_is_missing(measure) || measure->result.left > 0;
 }
 
 static void keep_sight(struct reconcile *reconcile)
@@ -276,8 +275,12 @@ static enum reconcile_progress report_numbers(struct reconcile *reconcile, bool 
     bool may = wrong && !measure->wrong_kind && !behind && !(key_is_missing(measure) && below);
     if (may && repair_raises(measure) && !may_raise) {
         may = false;
-        finding.detail =
-            "not repaired while the queue may hold deductions of it: run again once they are booked";
+        if (reconcile->options.repair)
+            finding.detail =
+                "not repaired while the queue may hold deductions of it: run again once they are booked";
+        else if (!key_is_missing(measure))
+            finding.detail =
+                "sales without a token whose messages are still in the queue look like this, too";
     }
     int64_t change = key_is_missing(measure) ? finding.amount : measure->result.left;
     enum status status = STATUS_OK;

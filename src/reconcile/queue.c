@@ -30,7 +30,8 @@ static void look(struct reconcile *reconcile, int64_t now_us)
     if (status != STATUS_OK) {
         watch->failed = true;
         reconcile->summary.complete = false;
-        reconcile_say(reconcile, "the queue cannot be seen, so orphans are not judged: %s", error.text);
+        reconcile_say(reconcile, "the queue cannot be seen, so no orphan is judged and no stock raised: %s",
+                      error.text);
         return;
     }
     watch->looked = true;

@@ -355,6 +355,20 @@ def test_untracked(camp):
     assert found["clean"] and [f["kind"] for f in found["findings"]] == ["untracked"] and found["findings"][0]["amount"] == 5
 
 
+def test_an_older_producer_that_sells_for_the_first_time(camp):
+    """Its deduction is in nothing but the stock before its message is booked."""
+    camp.redis.decrby(camp.keys("camp")[0], 10)
+    camp.publish({"message_id": "older", "budget_id": "camp", "amount": 10})
+    for words in ((), ("--repair",)):
+        found = reconcile(camp, *words, status=1)
+        assert [(f["kind"], f["amount"], f["mended"]) for f in found["findings"]] == [("left-drift", -10, False)]
+    camp.worker()
+    camp.wait_settled(11)
+    found = reconcile(camp, "--repair")
+    assert found["clean"] and [f["kind"] for f in found["findings"]] == ["untracked"], found
+    assert camp.left("camp") == 960 and camp.value("SELECT settled FROM v_budget") == 40
+
+
 @pytest.mark.parametrize("lost, kind", [("entry", "left-drift"), ("everything", "missing-key")])
 def test_what_is_booked_while_the_queue_is_waited_for(camp, lost, kind):
     """A worker holds the message of a deduction that Redis forgot, and its ledger is locked; the run reads both sides, waits for the

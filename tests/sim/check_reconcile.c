@@ -235,6 +235,11 @@ static bool is_journalled(const struct world *world, const struct fake_stock_cha
     return false;
 }
 
+static bool is_raise(const struct stock_amendment *item)
+{
+    return item->restore != STOCK_RESTORE_NONE || item->left > 0;
+}
+
 void check_change_of_reconcile(struct world *world, const struct fake_stock_change *change)
 {
     const struct reconcile_options *options = &world->reconciler.options;
@@ -260,22 +265,23 @@ void check_change_of_reconcile(struct world *world, const struct fake_stock_chan
                       budget, options->repair_max);
 }
 
-/* What Redis deducted and can name no more is given to others only when no message of it can come. */
+/* What Redis deducted and cannot name, or not any more, is given to others only when no message of it can
+ * come. */
 static void check_raise(struct world *world, uint32_t budget, const struct stock_amendment *item)
 {
     const struct truth *truth = &world->truth;
     const struct looked *looked = &world->reconciler.looks[budget];
-    bool raises = item->restore != STOCK_RESTORE_NONE || (item->deducted < 0 && item->left > 0);
-    if (!raises || world->swarm.weights[ACTION_REDIS_CLOCK] > 0) return;
+    if (!is_raise(item) || world->swarm.weights[ACTION_REDIS_CLOCK] > 0) return;
     for (size_t m = 0; m < truth->message_count && !world->violation.found; m++) {
         const struct truth_message *message = &truth->messages[m];
         bool stuck = message->given_at_us != 0 && message->given_at_us + 10000000 < looked->at_us;
         if (message->queued == message->gone || message->queued_at_us >= looked->at_us || stuck) continue;
         for (size_t i = 0; i < message->item_count; i++) {
             const struct truth_item *told = &truth->items[message->first_item + i];
-            if (told->fault != PARK_NONE || told->budget != budget || told->token == 0) continue;
+            if (told->fault != PARK_NONE || told->budget != budget) continue;
             if (truth->ids[told->id].row != TRUTH_NONE || truth->ids[told->id].tainted) continue;
-            if (message->queued_at_us > told->token + world->reconciler.options.orphan_after_us) continue;
+            bool late = message->queued_at_us > told->token + world->reconciler.options.orphan_after_us;
+            if (told->token != 0 && late) continue;
             const struct truth_sale *sale = truth_sale_find(&world->truth, told->id, budget, told->token);
             if (sale == NULL || sale->state == SALE_FORGOTTEN)
                 world_violate(world, "no-raise-before-its-message",
@@ -300,9 +306,8 @@ static void check_not_abandoned(struct world *world, uint32_t budget, const stru
 static bool is_to_be_right(const struct world *world, const struct stock_amendment *item)
 {
     const struct reconciler *reconciler = &world->reconciler;
-    bool raises = item->restore != STOCK_RESTORE_NONE || item->left > 0;
     uint64_t excuses = world->upsets - reconciler->upsets_at_start;
-    if (raises) excuses -= world->unnamed - reconciler->unnamed_at_start;
+    if (is_raise(item)) excuses -= world->unnamed - reconciler->unnamed_at_start;
     return excuses == 0;
 }
 

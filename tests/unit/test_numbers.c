@@ -218,12 +218,39 @@ static void test_what_changes_while_it_is_repaired(void **state)
     end(&night);
 }
 
+/* An older producer's first sale: taken from the stock, and in nothing else before its message is booked. */
+static void test_a_sale_without_token_in_the_queue(void **state)
+{
+    (void)state;
+    struct night night;
+    begin(&night);
+    fake_stock_set_left(night.fake, BUDGET, TOTAL - AMOUNT);
+    night.look.ready = 1;
+    run(&night, false);
+    assert_int_equal(night.found_count, 1);
+    assert_non_null(strstr(night.found[0].detail, "without a token"));
+    run(&night, true);
+    assert_int_equal(left(&night), TOTAL - AMOUNT);
+    assert_int_equal(night.found_count, 1);
+    assert_false(night.found[0].mended);
+
+    night.look.ready = 0;
+    night.held[night.held_count++] =
+        (struct stock_deduct){.message_id = TEXT_LITERAL("older"), .amount = AMOUNT};
+    run(&night, true);
+    assert_int_equal(left(&night), TOTAL - AMOUNT);
+    assert_int_equal(night.found_count, 1);
+    assert_int_equal(night.found[0].kind, FINDING_UNTRACKED);
+    end(&night);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_is_booked_while_the_queue_is_waited_for),
         cmocka_unit_test(test_more_is_booked_each_time),
         cmocka_unit_test(test_what_changes_while_it_is_repaired),
+        cmocka_unit_test(test_a_sale_without_token_in_the_queue),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
