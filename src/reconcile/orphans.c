@@ -34,7 +34,7 @@ static bool choose(struct reconcile *reconcile)
         if (undecided && entry->deducted_at_us <= before_us) orphans->chosen[orphans->count++] = orphans->at;
     }
     orphans->step = ORPHAN_QUEUE;
-    reconcile->queue.looked = false; /* a look from before tells nothing of what was published since */
+    queue_forget(reconcile);
     return orphans->count > 0;
 }
 
@@ -88,7 +88,7 @@ static enum status ask_parked(struct reconcile *reconcile, int next, struct erro
     if (any_replayed && !orphans->strict) {
         orphans->strict = true;
         orphans->step = ORPHAN_QUEUE;
-        reconcile->queue.looked = false; /* the replay may have published since */
+        queue_forget(reconcile); /* the replay may have published since */
     } else {
         orphans->step = (unsigned)next;
     }

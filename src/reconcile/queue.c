@@ -57,6 +57,15 @@ static bool queue_is_drained(const struct queue_watch *watch, int64_t now_us)
            now_us - watch->quiet_since_us >= least_us;
 }
 
+void queue_forget(struct reconcile *reconcile)
+{
+    struct queue_watch *watch = &reconcile->queue;
+    watch->looked = false;
+    watch->quiet_looks = 0;
+    watch->quiet_since_us = 0;
+    watch->waiting_since_us = 0;
+}
+
 void queue_note_booked(struct reconcile *reconcile)
 {
     struct queue_watch *watch = &reconcile->queue;

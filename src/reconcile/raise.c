@@ -19,7 +19,7 @@ static int64_t counts_up_to_us(const struct measure *measure)
 
 static void begin(struct reconcile *reconcile)
 {
-    reconcile->queue.looked = false; /* what was seen before the cut says nothing of what came since */
+    queue_forget(reconcile);
     tally_cut(&reconcile->tally, reconcile->budget, counts_up_to_us(&reconcile->measure));
     reconcile->raise.step = RAISE_QUEUE;
 }

@@ -193,6 +193,9 @@ void ripen_collect(struct reconcile *reconcile);
 /* queue.c: notes how far the bookings are; often, so that what was seen a while ago is known. */
 void queue_note_booked(struct reconcile *reconcile);
 
+/* queue.c: from now on looks from before tell nothing: of what was published since. What was booked does. */
+void queue_forget(struct reconcile *reconcile);
+
 /* queue.c: whether every message that was published up to `token_us` (Redis's time), and a while after, is
  * out of the queue and out of the worker's hands. `strict`: only an empty queue proves it. QUEUE_WAIT: ask
  * again at wait_until_us. */

@@ -21,6 +21,8 @@ PLANTS = [
     ("reconcile: one look at a quiet queue is enough", "src/reconcile/queue.c",
      "watch->quiet_looks >= QUIET_LOOKS_MIN &&\n           now_us - watch->quiet_since_us >= least_us;\n",
      "watch->quiet_looks > 0 && now_us > 0 && least_us > 0;\n", ""),
+    ("reconcile: take a queue that was quiet a while ago for a quiet one", "src/reconcile/queue.c",
+     "    watch->looked = false;\n    watch->quiet_looks = 0;\n", "    watch->looked = false;\n", "unit.test_queue_watch"),
     ("reconcile: take any later booking for proof", "src/reconcile/queue.c",
      "token_us + margin_us(reconcile);",
      "token_us - margin_us(reconcile);", ""),

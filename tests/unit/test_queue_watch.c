@@ -113,6 +113,22 @@ static void test_a_worker_that_connects_anew(void **state)
     assert_int_equal(ask(&post, 0, true), QUEUE_PAST);
 }
 
+/* A queue that was quiet a while ago is looked at for as long as one that was never seen. */
+static void test_a_queue_that_is_looked_at_anew(void **state)
+{
+    (void)state;
+    struct post post;
+    begin(&post, (struct queue_look){.consumers = 1, .held = 0});
+    assert_int_equal(ask(&post, 0, true), QUEUE_PAST);
+    post.now_us += 60 * SECOND;
+    queue_forget(&post.reconcile);
+    int64_t before_us = post.now_us;
+    size_t looks = post.looks;
+    assert_int_equal(ask(&post, 0, true), QUEUE_PAST);
+    assert_true(post.now_us - before_us >= SECOND / 2);
+    assert_true(post.looks - looks >= 5);
+}
+
 /* Bookings are beyond a deduction when all of the last ones are, by orphan_after, and have been for a while.
  */
 static void test_bookings_beyond_a_deduction(void **state)
@@ -159,6 +175,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_the_broker_tells),
         cmocka_unit_test(test_a_worker_that_connects_anew),
+        cmocka_unit_test(test_a_queue_that_is_looked_at_anew),
         cmocka_unit_test(test_bookings_beyond_a_deduction),
         cmocka_unit_test(test_a_broker_that_does_not_answer),
     };
