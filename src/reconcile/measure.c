@@ -137,6 +137,7 @@ static enum status scan_pendings(struct measure *measure, struct error *error)
  * out, and when the clock comes by such a time again, nothing is said. */
 static enum status audit_second(struct measure *measure, struct error *error)
 {
+    measure->second_at_us = clock_monotonic_us(measure->clock);
     enum status status = audit(measure, &measure->second, error);
     if (status != STATUS_OK) return status;
     const struct stock_audit *first = &measure->first, *second = &measure->second;

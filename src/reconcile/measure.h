@@ -67,6 +67,7 @@ struct measure {
     unsigned tries;
     int64_t wait_until_us; /* monotonic; 0: none */
     struct stock_audit first, second;
+    int64_t second_at_us; /* monotonic; the second was asked for then */
     uint64_t connections; /* as many as the stock had made at the first audit */
     uint64_t cursor;
     int64_t credit_sequence;

@@ -12,6 +12,8 @@
 #define HELD_UNTOLD_FOR_US INT64_C(3000000)
 #define QUIET_LOOKS_MIN    5
 #define PATIENCE_US        INT64_C(4000000)
+/* Two Redis of a cluster may be as far apart; less than the least margin. */
+#define CLOCKS_APART_US INT64_C(1000000)
 /* What a worker was given is booked or given back within this time, or what comes after it waits too. */
 #define HANDS_EMPTY_AFTER_US INT64_C(10000000)
 
@@ -66,12 +68,20 @@ void queue_forget(struct reconcile *reconcile)
     watch->waiting_since_us = 0;
 }
 
+/* Redis's time is not beyond this: rows are booked after the audit, too. */
+static int64_t redis_time_max_us(const struct reconcile *reconcile, int64_t now_us)
+{
+    const struct measure *measure = &reconcile->measure;
+    return measure->second.now_us + (now_us - measure->second_at_us) + CLOCKS_APART_US;
+}
+
 void queue_note_booked(struct reconcile *reconcile)
 {
     struct queue_watch *watch = &reconcile->queue;
     int64_t now_us = clock_monotonic_us(reconcile->options.clock);
-    struct booked_from seen = {tally_booked_from_us(&reconcile->tally, reconcile->measure.second.now_us),
+    struct booked_from seen = {tally_booked_from_us(&reconcile->tally, redis_time_max_us(reconcile, now_us)),
                                now_us};
+    if (reconcile->measure.ahead_count > 0) watch->clock_went_back = true;
     if (watch->newer.seen_at_us == 0) watch->newer = seen;
     if (now_us - watch->newer.seen_at_us < HANDS_EMPTY_AFTER_US) return;
     watch->older = watch->newer;
@@ -79,13 +89,16 @@ void queue_note_booked(struct reconcile *reconcile)
 }
 
 /* The queue keeps the order of publishing: what is booked now was published after what is looked for, and
- * what was given to a worker before that has been booked since. *soon: not yet, but only because the last
- * is not so. */
-static bool is_booked_beyond(struct reconcile *reconcile, int64_t token_us, bool *soon)
+ * what was given to a worker before that has been booked since. Where Redis's clock was set back, what was
+ * deducted before that seems to be younger, and proves nothing. *soon: not yet, but only because the last is
+ * not so. */
+static bool is_booked_beyond(struct reconcile *reconcile, int64_t token_us, int64_t now_us, bool *soon)
 {
     const struct queue_watch *watch = &reconcile->queue;
     int64_t wanted_us = token_us + margin_us(reconcile);
+    int64_t max_us = redis_time_max_us(reconcile, now_us);
     queue_note_booked(reconcile);
+    if (watch->clock_went_back || watch->older.token_us > max_us) return false;
     bool past = watch->older.seen_at_us != 0 && watch->older.token_us >= wanted_us;
     *soon = !past && watch->newer.token_us >= wanted_us;
     return past;
@@ -98,7 +111,8 @@ enum queue_answer queue_is_past(struct reconcile *reconcile, int64_t token_us, b
     look(reconcile, now_us);
     if (watch->failed) return QUEUE_NOT_PAST;
     bool soon = false;
-    bool past = queue_is_drained(watch, now_us) || (!strict && is_booked_beyond(reconcile, token_us, &soon));
+    bool past =
+        queue_is_drained(watch, now_us) || (!strict && is_booked_beyond(reconcile, token_us, now_us, &soon));
     if (past) {
         watch->waiting_since_us = 0;
         return QUEUE_PAST;

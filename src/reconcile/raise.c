@@ -11,16 +11,17 @@
 
 /* Where the key is missing nothing was sold since. And where Redis's clock was set back, the token of a row
  * does not tell. Any row counts then. */
-static int64_t counts_up_to_us(const struct measure *measure)
+static int64_t counts_up_to_us(const struct reconcile *reconcile)
 {
-    bool any = measure->first.left == STOCK_LEFT_NONE || measure->ahead_count > 0;
-    return any ? INT64_MAX : measure->first.now_us;
+    const struct stock_audit *first = &reconcile->measure.first;
+    bool any = first->left == STOCK_LEFT_NONE || reconcile->queue.clock_went_back;
+    return any ? INT64_MAX : first->now_us;
 }
 
 static void begin(struct reconcile *reconcile)
 {
     queue_forget(reconcile);
-    tally_cut(&reconcile->tally, reconcile->budget, counts_up_to_us(&reconcile->measure));
+    tally_cut(&reconcile->tally, reconcile->budget, counts_up_to_us(reconcile));
     reconcile->raise.step = RAISE_QUEUE;
 }
 

@@ -88,6 +88,7 @@ struct booked_from {
 struct queue_watch {
     struct booked_from older, newer; /* the older one so long ago that hands are empty of what came before */
     bool failed;                     /* the broker did not answer */
+    bool clock_went_back;            /* Redis's did: tokens do not tell what came first */
     bool looked;
     struct queue_look look;
     int64_t looked_at_us;     /* monotonic */

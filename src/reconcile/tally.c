@@ -120,7 +120,7 @@ int64_t tally_booked_from_us(const struct tally *tally, int64_t now_us)
     int64_t from_us = 0;
     for (size_t i = 0; i < known; i++) {
         int64_t token_us = tally->recent[i];
-        if (token_us > now_us) continue; /* no Redis gave that token */
+        if (token_us > now_us) return 0;
         if (from_us == 0 || token_us < from_us) from_us = token_us;
     }
     return from_us;

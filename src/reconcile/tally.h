@@ -51,8 +51,8 @@ void tally_cut_end(struct tally *tally);
 MUST_CHECK enum status tally_read(struct tally *tally, struct ledger *ledger, bool *more,
                                   struct error *error);
 
-/* Everything booked lately was deducted at this time or later, as far as it has tokens that are not after
- * `now_us`. 0 where nothing was booked. */
+/* Everything booked lately was deducted at this time or later, as far as it has tokens. 0 where nothing was
+ * booked, or one of the tokens is after `now_us`: no Redis gave it, or one whose clock was set back since. */
 int64_t tally_booked_from_us(const struct tally *tally, int64_t now_us);
 
 void tally_free(struct tally *tally);

@@ -50,6 +50,7 @@ static void begin(struct post *post, struct queue_look look_at)
         .clock = &post->clock, .context = post, .look = look, .say = say, .orphan_after_us = 3600 * SECOND};
     post->reconcile.summary.complete = true;
     post->reconcile.measure.second.now_us = 100100 * SECOND;
+    post->reconcile.measure.second_at_us = post->now_us;
 }
 
 /* Asks, and waits for as long as it is told to. */
@@ -153,8 +154,54 @@ static void test_bookings_beyond_a_deduction(void **state)
 
     begin(&post, backlog);
     assert_int_equal(ask(&post, token_us, false), QUEUE_NOT_PAST); /* nothing is booked at all */
-    booked(&post, 100101 * SECOND);                                /* a token that no Redis gave yet */
-    assert_int_equal(ask(&post, token_us, false), QUEUE_NOT_PAST);
+}
+
+/* Redis's clock was set back by more than an hour: what was deducted before, and stands before the deduction
+ * in the queue, seems to be younger. */
+static void test_a_clock_that_was_set_back(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        int64_t booked_us, second_us; /* the token of what was booked, of all but one and of that one */
+        size_t ahead_count;           /* entries whose time is still to come */
+        enum queue_answer answer;
+    } cases[] = {
+        {"it was not set back", 93600 * SECOND, 100100 * SECOND, 0, QUEUE_PAST},
+        {"an entry is still to come", 93600 * SECOND, 100100 * SECOND, 1, QUEUE_NOT_PAST},
+        {"all that was booked is", 100200 * SECOND, 100200 * SECOND, 0, QUEUE_NOT_PAST},
+        {"one of what was booked is", 93600 * SECOND, 100200 * SECOND, 0, QUEUE_NOT_PAST},
+        {"booked since the audit", 93600 * SECOND, 100101 * SECOND, 0, QUEUE_PAST},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct post post;
+        begin(&post, (struct queue_look){.ready = 5000, .consumers = 1, .held = 500});
+        post.reconcile.measure.ahead_count = cases[i].ahead_count;
+        for (size_t row = 1; row < TALLY_RECENT; row++) booked(&post, cases[i].booked_us);
+        booked(&post, cases[i].second_us);
+        enum queue_answer answer = ask(&post, 90000 * SECOND, false);
+        if (answer != cases[i].answer) fail_msg("%s", cases[i].name);
+    }
+}
+
+/* And so it is where it was set back after the bookings were seen, or another budget has the entry. */
+static void test_a_clock_that_is_set_back_meanwhile(void **state)
+{
+    (void)state;
+    for (unsigned of_another = 0; of_another < 2; of_another++) {
+        struct post post;
+        begin(&post, (struct queue_look){.ready = 5, .consumers = 1, .held = 5});
+        booked(&post, 100000 * SECOND);
+        queue_note_booked(&post.reconcile);
+        post.now_us += 20 * SECOND;
+        queue_note_booked(&post.reconcile);
+        post.reconcile.measure.ahead_count = of_another;
+        queue_note_booked(&post.reconcile);
+        post.reconcile.measure.ahead_count = 0;
+        post.reconcile.measure.second_at_us = post.now_us;
+        if (of_another == 0) post.reconcile.measure.second.now_us = 95000 * SECOND;
+        assert_int_equal(ask(&post, 90000 * SECOND, false), QUEUE_NOT_PAST);
+    }
 }
 
 static void test_a_broker_that_does_not_answer(void **state)
@@ -177,6 +224,8 @@ int main(void)
         cmocka_unit_test(test_a_worker_that_connects_anew),
         cmocka_unit_test(test_a_queue_that_is_looked_at_anew),
         cmocka_unit_test(test_bookings_beyond_a_deduction),
+        cmocka_unit_test(test_a_clock_that_was_set_back),
+        cmocka_unit_test(test_a_clock_that_is_set_back_meanwhile),
         cmocka_unit_test(test_a_broker_that_does_not_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
