@@ -75,14 +75,17 @@ static void loop_jobs(struct loop *loop)
     }
 }
 
+/* That it consumes no more is told at once: the next thing may be to connect, which takes as long as it
+ * takes. */
 static void loop_publish_view(struct loop *loop)
 {
     int64_t now_us = instant_monotonic_us();
-    loop->view_left_out = now_us < loop->view_at_us && !loop->driver.stopped;
-    if (loop->view_left_out) return;
-    loop->view_at_us = now_us + VIEW_INTERVAL_US;
     struct worker_view view;
     worker_observe(loop->driver.worker, &view);
+    bool is_urgent = loop->driver.stopped || view.link != loop->view.link;
+    loop->view_left_out = now_us < loop->view_at_us && !is_urgent;
+    if (loop->view_left_out) return;
+    loop->view_at_us = now_us + VIEW_INTERVAL_US;
     observe_view(loop->options.metrics, &loop->view, &view);
     pthread_mutex_lock(&loop->mutex);
     loop->view = view;

@@ -335,7 +335,7 @@ def test_status_shows_everything(world):
 
 def test_status_sees_the_worker(world):
     world.worker().wait_log("event=consuming")
-    world.wait("the consumer", lambda: world.json("status")["queue"]["consumers"] == 1)
+    world.wait("the consumer", lambda: world.json("status")["queue"]["consumers"] == 1 and world.metric("bursar_deliveries_held") is not None)
     status = world.json("status")
     assert (status["worker"], status["held"], status["backlog_age_seconds"]) == ("well", 0, 0)
     assert "held by the worker\t0" in world.run("status").splitlines()
