@@ -60,6 +60,7 @@ void reckoning_compute(const struct reckoning *in, struct reckoning_result *out)
     settled -= out->ledger_behind;
     out->drift = in->limited ? internal + credited - deducted : 0;
     out->left_expected = in->left - out->drift;
+    out->unknown_deducted = deducted > 0;
     out->left = -out->drift;
     out->credited = -credited;
     out->deducted = -deducted;

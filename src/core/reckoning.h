@@ -39,6 +39,7 @@ struct reckoning_result {
     int64_t ledger_behind; /* Redis cleared this much more than the ledger settled; never mended */
     int64_t left_expected; /* below 0: more was deducted than there ever was */
     int64_t drift;         /* left - left_expected; 0 where the key is missing or the budget unlimited */
+    bool unknown_deducted; /* Redis counts deductions that neither it nor the ledger can name */
     int64_t left, credited, deducted, settled; /* what to add */
 };
 
