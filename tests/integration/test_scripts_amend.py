@@ -97,7 +97,8 @@ def test_an_unlimited_budget_is_restored_as_one(budget):
     assert "no differences" in refused(budget, "amend", 1, 1, 0, 0, 0, 0, "none")
     budget.client.delete(budget.names[LEFT])
     assert "is unlimited" in refused(budget, "amend", 1, 0, 0, 0, 0, 0, "limited", "active")
-    assert budget.amend(1, "unlimited", "active", "c", "unlimited", settled=1) == [1, "-1"]
+    assert "applied already" in refused(budget, "amend", 1, 0, 0, 0, 1, 0, "unlimited", "active", "c", "unlimited")
+    assert budget.amend(1, "unlimited", "active", "c2", "unlimited", settled=1) == [1, "-1"]
     assert budget.client.hget(budget.names[META], "unlimited") == "1"
     assert budget.totals() == [0, 5, 1, 0]
     new = Budget(budget.client, "new")
@@ -113,8 +114,8 @@ def test_more_credits_than_lua_can_unpack(budget):
     assert budget.amend(1, "limited", "active", *credits, credited=total) == [1, str(total)]
     assert budget.client.hlen(budget.names[CREDITS]) == 20000
     assert budget.client.hget(budget.names[CREDITS], "c19999") == str(19999 % 7)
-    budget.client.delete(budget.names[LEFT])
-    credits[-1] = 8
+    budget.client.delete(budget.names[LEFT], budget.names[CREDITS])
+    budget.client.hset(budget.names[CREDITS], "c19999", 1)
     assert "credit 20000 " in refused(budget, "amend", 2, 0, 0, 0, 0, 0, "limited", "active", *credits)
 
 
