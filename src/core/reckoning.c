@@ -25,6 +25,13 @@ static void reckon_missing(const struct reckoning *in, struct reckoning_result *
     out->settled = cleared - in->settled;
 }
 
+/* The part of the lost credits that `credited` lacks, too: where it has them, so has the stock. */
+static int64_t lost_with_effect(const struct reckoning *in)
+{
+    int64_t lacking = in->credits - in->credited;
+    return lacking > 0 ? smaller(lacking, in->credits_lost) : 0;
+}
+
 /* Lowers the stock no further than to nothing: what is missing beyond that was handed out already, and only
  * refunds bring it back. `deducted` keeps the equation of the stock meanwhile. */
 static void hold_above_zero(const struct reckoning *in, struct reckoning_result *out)
@@ -53,19 +60,22 @@ void reckoning_compute(const struct reckoning *in, struct reckoning_result *out)
     if (!in->settled_still && settled < 0) settled = 0;
     int64_t internal =
         in->limited && !in->untracked ? in->left - (in->credited - in->deducted + in->released) : 0;
-    int64_t credited = in->credited - in->credits;
+    int64_t credited = in->credited - in->credits, lost = lost_with_effect(in);
 
     if (settled > 0 && deducted > 0) out->ledger_behind = smaller(settled, deducted);
     deducted -= out->ledger_behind;
     settled -= out->ledger_behind;
-    out->drift = in->limited ? internal + credited - deducted : 0;
-    out->left_expected = in->left - out->drift;
+    int64_t too_much = in->limited ? internal + credited - deducted : 0;
+    out->left_expected = in->left - too_much;
+    out->drift = in->limited ? too_much + lost : 0;
+    out->credited_drift = credited + lost;
     out->unknown_deducted = deducted > 0;
-    out->left = -out->drift;
+    out->left = -too_much;
     out->credited = -credited;
     out->deducted = -deducted;
     out->settled = -settled;
-    out->well = out->ledger_behind == 0 && out->drift == 0 && credited == 0 && deducted == 0 && settled == 0;
+    out->well = out->ledger_behind == 0 && out->drift == 0 && out->credited_drift == 0 && deducted == 0 &&
+                settled == 0;
     out->needs_settled = !out->well && !in->settled_still;
     if (in->limited) hold_above_zero(in, out);
 }

@@ -18,7 +18,8 @@ struct reckoning {
     bool has_key; /* the stock key is there; otherwise `left` means nothing */
     int64_t left;
     int64_t credited, deducted, settled, released;
-    int64_t credits; /* Redis's applied credits, added up */
+    int64_t credits;      /* applied, added up: those that Redis has, and those that it forgot */
+    int64_t credits_lost; /* those that it forgot */
     /* pending entries older than the cut, and not in between: no refund was made while they were read */
     int64_t undecided;  /* no row */
     int64_t refundable; /* to be given back: rejected, voided, or a second deduction of a settled id */
@@ -38,8 +39,11 @@ struct reckoning_result {
     bool needs_settled;    /* something is, and it cannot be said what unless settled_still: measure again */
     int64_t ledger_behind; /* Redis cleared this much more than the ledger settled; never mended */
     int64_t left_expected; /* below 0: more was deducted than there ever was */
-    int64_t drift;         /* left - left_expected; 0 where the key is missing or the budget unlimited */
-    bool unknown_deducted; /* Redis counts deductions that neither it nor the ledger can name */
+    /* What the lost credits do not explain; 0 where the key is missing or the budget unlimited. Where none is
+     * lost: left - left_expected */
+    int64_t drift;
+    int64_t credited_drift; /* the same of `credited` */
+    bool unknown_deducted;  /* Redis counts deductions that neither it nor the ledger can name */
     int64_t left, credited, deducted, settled; /* what to add */
 };
 

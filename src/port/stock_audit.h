@@ -39,8 +39,9 @@ struct stock_amendment {
      * TOTAL_UNLIMITED), and `left` is not used. Where it is not missing, nothing at all happens and the
      * answer is `refused`. */
     enum stock_restore { STOCK_RESTORE_NONE, STOCK_RESTORE_LIMITED, STOCK_RESTORE_UNLIMITED } restore;
-    enum budget_state state;                  /* written by a restore */
-    const struct stock_credit_entry *credits; /* written into the budget's credits by a restore */
+    enum budget_state state; /* written by a restore */
+    /* Written into the budget's credits; what they amount to is in the differences. */
+    const struct stock_credit_entry *credits;
     size_t credit_count;
     /* answers */
     enum status status;
@@ -81,8 +82,9 @@ MUST_CHECK static inline enum status stock_credits_scan(struct stock *stock, str
 }
 
 /* amend.lua, all or nothing of each. An item is refused where a number would fall below 0 or rise above
- * AMOUNT_MAX, where there is no stock with a number for `left` to change, and where a restore finds the key,
- * a budget of the other kind, or one of its credits applied already. */
+ * AMOUNT_MAX, where there is no stock with a number for `left` to change, where a restore finds the key or a
+ * budget of the other kind, where a credit without restore finds no key or one of the other kind, and where
+ * one of the credits is applied already. */
 MUST_CHECK static inline enum status stock_amend(struct stock *stock, struct stock_amendment *items,
                                                  size_t count, struct error *error)
 {

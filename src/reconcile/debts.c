@@ -72,14 +72,14 @@ static struct audited_budget *budget_of(struct reconcile *reconcile, struct text
     return &reconcile->unlisted;
 }
 
-enum status repair_credit(struct reconcile *reconcile, const struct stock_credit *due, struct text before,
-                          bool *mended, struct error *error)
+static enum status repair_credit(struct reconcile *reconcile, const struct stock_credit *due, bool *mended,
+                                 struct error *error)
 {
     struct intervention repair = {
         .kind = INTERVENTION_REPAIR,
         .budget_id = due->budget_id,
         .subject = REPAIR_OF_CREDIT,
-        .before = before,
+        .before = TEXT_LITERAL("due"),
         .after = due->credit_id,
         .amount = due->amount == TOTAL_UNLIMITED ? 0 : due->amount,
     };
@@ -129,7 +129,7 @@ static enum status repair_debt(struct reconcile *reconcile, struct debt *debt, s
     if (debt->kind == DEBT_CREDIT) {
         struct stock_credit due = {
             .budget_id = debt->budget_id, .credit_id = debt->id, .amount = debt->amount};
-        status = repair_credit(reconcile, &due, TEXT_LITERAL("due"), &debt->paid, error);
+        status = repair_credit(reconcile, &due, &debt->paid, error);
     } else {
         status = repair_refund(reconcile, debt, &debt->paid, error);
     }

@@ -111,9 +111,12 @@ enum reconcile_progress stage_recover(struct reconcile *reconcile, struct error 
     enum status status = ledger_interventions_open(reconcile->options.ledger, kind, &reconcile->slice, open,
                                                    REPAIR_SLICE, &count, error);
     size_t resolved = 0;
+    struct text refused = TEXT_NONE; /* the credits behind an amendment hang on what became of it */
     for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+        if (text_is_present(refused) && text_equal(open[i].budget_id, refused)) continue;
         status = resolve(reconcile, &open[i], error);
         if (status == STATUS_OK) open[resolved++] = open[i];
+        if (status == STATUS_REFUSED) refused = open[i].budget_id;
         if (status == STATUS_REFUSED) status = look_only(reconcile, &open[i], error);
     }
     if (status == STATUS_OK && resolved > 0)

@@ -141,9 +141,11 @@ static void sum_credits(struct measure *measure, struct reckoning *reckoning)
         const struct measured_credit *credit = &measure->credits[i];
         int64_t amount = credit->amount == TOTAL_UNLIMITED ? 0 : credit->amount;
         sum_add(&reckoning->credits_booked, amount);
-        if (credit->in_redis) sum_add(&reckoning->credits, amount);
+        bool is_lost = !credit->in_redis && credit->applied;
+        if (credit->in_redis || is_lost) sum_add(&reckoning->credits, amount);
+        if (is_lost) sum_add(&reckoning->credits_lost, amount);
         measure->credits_unknown += !credit->in_ledger;
-        measure->credits_lost += !credit->in_redis && credit->applied;
+        measure->credits_lost += is_lost;
         was_told = was_told || credit->applied;
     }
     const struct tally_sums *sums = &measure->tally->sums[measure->budget];
@@ -185,5 +187,6 @@ bool measure_found(const struct measure *measure)
 bool measure_same_result(const struct reckoning_result *a, const struct reckoning_result *b)
 {
     return a->ledger_behind == b->ledger_behind && a->drift == b->drift && a->credited == b->credited &&
-           a->deducted == b->deducted && a->settled == b->settled && a->well == b->well;
+           a->credited_drift == b->credited_drift && a->deducted == b->deducted && a->settled == b->settled &&
+           a->well == b->well;
 }

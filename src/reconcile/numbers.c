@@ -92,6 +92,13 @@ static const char *numbers_text(struct reconcile *reconcile, int64_t left, const
                         (long long)(audit->settled + sign * change->settled), (long long)audit->released);
 }
 
+/* Redis had it. What it never had is a debt, and not in the numbers. */
+static bool is_forgotten(const struct measured_credit *credit)
+{
+    return !credit->in_redis && credit->applied;
+}
+
+/* Where the key is made anew, all that Redis does not have. */
 static void add_lost_credits(struct reconcile *reconcile, struct stock_amendment *amendment)
 {
     const struct measure *measure = &reconcile->measure;
@@ -99,15 +106,16 @@ static void add_lost_credits(struct reconcile *reconcile, struct stock_amendment
         arena_alloc(&reconcile->slice, (measure->credit_count + 1) * sizeof *credits);
     for (size_t i = 0; i < measure->credit_count; i++) {
         const struct measured_credit *credit = &measure->credits[i];
-        if (credit->in_redis) continue;
+        if (credit->in_redis || (!key_is_missing(measure) && !credit->applied)) continue;
         credits[amendment->credit_count++] =
             (struct stock_credit_entry){.credit_id = credit->credit_id, .amount = credit->amount};
     }
     amendment->credits = credits;
 }
 
-/* Journal, Redis, journal: the entry's number makes the change happen once, whatever dies in between. */
-static enum status amend(struct reconcile *reconcile, bool *amended, struct error *error)
+/* The amendment's entry, and behind it one for each credit that Redis forgot: a run that finds them open
+ * resolves the amendment first, and then the credits are there or never will be. */
+static struct intervention *journal_entries(struct reconcile *reconcile, size_t *count)
 {
     const struct measure *measure = &reconcile->measure;
     const struct reckoning_result *result = &measure->result;
@@ -115,7 +123,9 @@ static enum status amend(struct reconcile *reconcile, bool *amended, struct erro
     bool missing = key_is_missing(measure);
     int64_t before = missing ? 0 : measure->first.left;
     int64_t after = missing ? result->left_expected : before + result->left;
-    struct intervention repair = {
+    struct intervention *entries =
+        arena_alloc(&reconcile->slice, (measure->credit_count + 1) * sizeof *entries);
+    entries[0] = (struct intervention){
         .kind = INTERVENTION_REPAIR,
         .budget_id = budget->id,
         .subject = missing ? TEXT_LITERAL("missing-key") : TEXT_LITERAL("left-drift"),
@@ -125,11 +135,36 @@ static enum status amend(struct reconcile *reconcile, bool *amended, struct erro
                   : budget->limited ? result->left_expected
                                     : 0,
     };
-    enum status status = journal_begin(reconcile, &repair, 1, error);
+    *count = 1;
+    for (size_t i = 0; !missing && i < measure->credit_count; i++) {
+        const struct measured_credit *credit = &measure->credits[i];
+        if (!is_forgotten(credit)) continue;
+        entries[(*count)++] = (struct intervention){
+            .kind = INTERVENTION_REPAIR,
+            .budget_id = budget->id,
+            .subject = REPAIR_OF_CREDIT,
+            .before = TEXT_LITERAL("forgotten"),
+            .after = credit->credit_id,
+            .amount = credit->amount == TOTAL_UNLIMITED ? 0 : credit->amount,
+        };
+    }
+    return entries;
+}
+
+/* Journal, Redis, journal: the entry's number makes the change happen once, whatever dies in between. */
+static enum status amend(struct reconcile *reconcile, bool *amended, struct error *error)
+{
+    const struct measure *measure = &reconcile->measure;
+    const struct reckoning_result *result = &measure->result;
+    const struct audited_budget *budget = present_budget(reconcile);
+    bool missing = key_is_missing(measure);
+    size_t count;
+    struct intervention *repairs = journal_entries(reconcile, &count);
+    enum status status = journal_begin(reconcile, repairs, count, error);
     if (status != STATUS_OK) return status;
     struct stock_amendment amendment = {
         .budget_id = budget->id,
-        .id = repair.sequence,
+        .id = repairs->sequence,
         .left = missing ? 0 : result->left,
         .credited = result->credited,
         .deducted = result->deducted,
@@ -139,21 +174,22 @@ static enum status amend(struct reconcile *reconcile, bool *amended, struct erro
                                      : STOCK_RESTORE_UNLIMITED,
         .state = budget->state,
     };
-    if (missing) add_lost_credits(reconcile, &amendment);
+    add_lost_credits(reconcile, &amendment);
     status = stock_amend(reconcile->options.stock, &amendment, 1, error);
     if (status == STATUS_OK) status = amendment.status;
     if (status != STATUS_OK && status != STATUS_REFUSED) return status;
     *amended = status == STATUS_OK && amendment.applied;
-    repair.state = *amended ? INTERVENTION_DONE : INTERVENTION_ABANDONED;
+    for (size_t i = 0; i < count; i++)
+        repairs[i].state = *amended ? INTERVENTION_DONE : INTERVENTION_ABANDONED;
     if (status == STATUS_OK && !amendment.applied)
         reconcile_say(reconcile,
                       "budget " TEXT_FORMAT ": Redis remembers a later repair than number %" PRId64
                       " of this journal, and takes none before it: was the ledger restored from a backup?",
-                      TEXT_ARGUMENTS(budget->id), repair.sequence);
+                      TEXT_ARGUMENTS(budget->id), repairs->sequence);
     if (status != STATUS_OK)
         reconcile_say(reconcile, "budget " TEXT_FORMAT ": Redis refuses the repair: %s",
                       TEXT_ARGUMENTS(budget->id), error->text);
-    return journal_end(reconcile, &repair, 1, error);
+    return journal_end(reconcile, repairs, count, error);
 }
 
 /* What the restore wrote into Redis's credits is applied. */
@@ -170,33 +206,22 @@ static enum status mark_credits(struct reconcile *reconcile, struct error *error
     return STATUS_OK;
 }
 
-/* A credit that Redis had, and forgot. */
-static enum status report_lost_credits(struct reconcile *reconcile, bool *mended_all, struct error *error)
+/* Credits that Redis had, and forgot: they were written with the amendment. */
+static void report_lost_credits(struct reconcile *reconcile, bool mended)
 {
-    struct audited_budget *budget = present_budget(reconcile);
     const struct measure *measure = &reconcile->measure;
     for (size_t i = 0; i < measure->credit_count; i++) {
         const struct measured_credit *lost = &measure->credits[i];
-        if (lost->in_redis || !lost->applied) continue;
-        struct finding finding = {.kind = FINDING_CREDIT_DUE,
-                                  .budget_id = budget->id,
-                                  .credit_id = lost->credit_id,
-                                  .expected = FINDING_NUMBER_NONE,
-                                  .actual = FINDING_NUMBER_NONE,
-                                  .amount = lost->amount,
-                                  .detail = "it was applied, and Redis forgot it"};
-        int64_t change = lost->amount == TOTAL_UNLIMITED ? 0 : lost->amount;
-        if (reconcile_allows(reconcile, budget, change)) {
-            struct stock_credit due = {
-                .budget_id = budget->id, .credit_id = lost->credit_id, .amount = lost->amount};
-            enum status status =
-                repair_credit(reconcile, &due, TEXT_LITERAL("forgotten"), &finding.mended, error);
-            if (status != STATUS_OK) return status;
-        }
-        *mended_all = *mended_all && finding.mended;
-        reconcile_report(reconcile, &finding);
+        if (!is_forgotten(lost)) continue;
+        reconcile_report(reconcile, &(struct finding){.kind = FINDING_CREDIT_DUE,
+                                                      .budget_id = present_budget(reconcile)->id,
+                                                      .credit_id = lost->credit_id,
+                                                      .expected = FINDING_NUMBER_NONE,
+                                                      .actual = FINDING_NUMBER_NONE,
+                                                      .amount = lost->amount,
+                                                      .mended = mended,
+                                                      .detail = "it was applied, and Redis forgot it"});
     }
-    return STATUS_OK;
 }
 
 static void report_ledger_behind(struct reconcile *reconcile)
@@ -235,7 +260,9 @@ static bool numbers_finding(struct reconcile *reconcile, struct finding *finding
     *finding = (struct finding){
         .kind = missing ? FINDING_MISSING_KEY : FINDING_LEFT_DRIFT,
         .budget_id = reconcile->budgets[reconcile->budget].id,
-        .expected = measure->limited ? result->left_expected : TOTAL_UNLIMITED,
+        .expected = !measure->limited ? TOTAL_UNLIMITED
+                    : missing         ? result->left_expected
+                                      : measure->first.left - result->drift,
         .actual = missing ? FINDING_NUMBER_NONE : measure->first.left,
         .amount = missing ? (measure->limited ? result->left_expected : 0) : result->drift,
     };
@@ -253,9 +280,13 @@ static bool numbers_finding(struct reconcile *reconcile, struct finding *finding
         finding->detail = arena_format(
             &reconcile->slice,
             "the stock is right; credited should change by %lld, deducted by %lld, settled by %lld",
-            (long long)result->credited, (long long)result->deducted, (long long)result->settled);
+            -(long long)result->credited_drift, (long long)result->deducted, (long long)result->settled);
+    } else if (measure->credits_lost > 0) {
+        finding->detail = arena_format(
+            &reconcile->slice, "beside what Redis forgot of the credits; with them the stock should be %lld",
+            (long long)result->left_expected);
     }
-    return missing || measure->wrong_kind || result->drift != 0 || result->credited != 0 ||
+    return missing || measure->wrong_kind || result->drift != 0 || result->credited_drift != 0 ||
            result->deducted != 0 || result->settled != 0;
 }
 
@@ -268,11 +299,12 @@ static enum reconcile_progress report_numbers(struct reconcile *reconcile, bool 
     bool mended_all = true, amended = false;
     report_ledger_behind(reconcile);
     bool wrong = numbers_finding(reconcile, &finding);
+    bool forgot = !key_is_missing(measure) && measure->credits_lost > 0;
     /* A stock below nothing is not made anew; one that is there is lowered as far as to nothing. Totals that
      * are changed would hide that the ledger is behind. */
     bool below = measure->limited && measure->result.left_expected < 0;
     bool behind = measure->result.ledger_behind > 0 || measure->credits_unknown > 0;
-    bool may = wrong && !measure->wrong_kind && !behind && !(key_is_missing(measure) && below);
+    bool may = (wrong || forgot) && !measure->wrong_kind && !behind && !(key_is_missing(measure) && below);
     if (may && repair_raises(measure) && !may_raise) {
         may = false;
         if (reconcile->options.repair)
@@ -295,8 +327,8 @@ static enum reconcile_progress report_numbers(struct reconcile *reconcile, bool 
         mended_all = finding.mended;
         reconcile_report(reconcile, &finding);
     }
-    if (!key_is_missing(measure)) status = report_lost_credits(reconcile, &mended_all, error);
-    if (status != STATUS_OK) return reconcile_fail(reconcile, status);
+    if (forgot) report_lost_credits(reconcile, amended);
+    mended_all = mended_all && (amended || !forgot);
     if (!mended_all || behind) return conclude(reconcile, false);
     reconcile->measured_again = true;
     reconcile->measure_anew = true; /* are they right now? */

@@ -220,11 +220,6 @@ MUST_CHECK enum status journal_begin(struct reconcile *reconcile, struct interve
 MUST_CHECK enum status journal_end(struct reconcile *reconcile, const struct intervention *entries,
                                    size_t count, struct error *error);
 
-/* debts.c: applies a credit that Redis does not have. `before` is how the journal calls that. Not *mended:
- * Redis refuses it. */
-MUST_CHECK enum status repair_credit(struct reconcile *reconcile, const struct stock_credit *due,
-                                     struct text before, bool *mended, struct error *error);
-
 /* orphan_repair.c: repairs those of the slice that may be. `mended` is per entry of it, all false. */
 MUST_CHECK enum status orphans_repair(struct reconcile *reconcile, bool *mended, struct error *error);
 

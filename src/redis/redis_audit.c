@@ -99,13 +99,14 @@ static enum status check_amendment(const struct stock_amendment *item, struct er
                          "a number of amendment %" PRId64 " of " TEXT_FORMAT " is out of range", item->id,
                          TEXT_ARGUMENTS(item->budget_id));
     }
-    if (item->restore == STOCK_RESTORE_NONE) return STATUS_OK;
-    bool is_unlimited = item->restore == STOCK_RESTORE_UNLIMITED;
     for (size_t i = 0; i < item->credit_count; i++) {
         int64_t amount = item->credits[i].amount;
         status = redis_stock_check_ids(item->budget_id, item->credits[i].credit_id, error);
         if (status != STATUS_OK) return status;
-        if (is_unlimited ? amount != TOTAL_UNLIMITED : amount != 0 && !amount_is_valid(amount)) {
+        bool fits = amount == TOTAL_UNLIMITED ? item->restore != STOCK_RESTORE_LIMITED
+                                              : item->restore != STOCK_RESTORE_UNLIMITED &&
+                                                    (amount == 0 || amount_is_valid(amount));
+        if (!fits) {
             return error_set(error, STATUS_REFUSED,
                              "the amount of credit " TEXT_FORMAT " of " TEXT_FORMAT
                              " does not fit the budget",
@@ -126,7 +127,7 @@ static enum status amend_encode(struct redis_pipeline *pipeline, void *items, si
     if (status != STATUS_OK) return status;
     bool restores_key = item->restore != STOCK_RESTORE_NONE;
     redis_call_begin(pipeline, REDIS_SCRIPT_AMEND, item->budget_id,
-                     restores_key ? 8 + 2 * item->credit_count : 7);
+                     (restores_key ? 8 : 7) + 2 * item->credit_count);
     redis_call_number(pipeline, item->id);
     redis_call_number(pipeline, item->left);
     redis_call_number(pipeline, item->credited);
@@ -134,8 +135,7 @@ static enum status amend_encode(struct redis_pipeline *pipeline, void *items, si
     redis_call_number(pipeline, item->settled);
     redis_call_number(pipeline, item->released);
     redis_call_argument(pipeline, restores[item->restore]);
-    if (!restores_key) return STATUS_OK;
-    redis_call_argument(pipeline, text_of(budget_state_name(item->state)));
+    if (restores_key) redis_call_argument(pipeline, text_of(budget_state_name(item->state)));
     for (size_t i = 0; i < item->credit_count; i++) {
         redis_call_argument(pipeline, item->credits[i].credit_id);
         if (item->credits[i].amount == TOTAL_UNLIMITED) {

@@ -108,6 +108,57 @@ static void test_a_restore_that_does_not_fit_is_refused(void **state)
         6);
 }
 
+/* The worker paid it after the budget was measured: the difference has it, and so has `credited`. */
+static void test_a_credit_that_was_applied_meanwhile_is_not_counted_twice(void **state)
+{
+    struct world *world = *state;
+    static const struct stock_credit_entry due[] = {{{"old", 3}, 100}, {{"due", 3}, 50}};
+    world_credit(world, "b", "first", 10);
+    world_credit(world, "b", "due", 50);
+    struct stock_amendment item = {.id = 1, .left = 150, .credited = 150, .credits = due, .credit_count = 2};
+    world_expect_refusal(world, "b", item);
+    world_lose_left(world, "b");
+    item.restore = STOCK_RESTORE_LIMITED;
+    world_expect_refusal(world, "b", item);
+    item.credited = 100;
+    item.credit_count = 1;
+    assert_int_equal(world_amend(world, "b", item).left_after, 160);
+}
+
+static void test_credits_come_with_an_amendment(void **state)
+{
+    struct world *world = *state;
+    static const struct stock_credit_entry unlimited[] = {{{"u", 1}, TOTAL_UNLIMITED}},
+                                           bad[] = {{{"a b", 3}, 1}}, below[] = {{{"c", 1}, -2}};
+    struct stock_amendment item = {
+        .id = 1, .left = 90, .credited = 100, .deducted = 10, .credits = two_credits, .credit_count = 2};
+    world_expect_refusal(world, "b", item); /* no key */
+    item.left = 0;
+    world_expect_refusal(world, "b", item);
+    world_credit(world, "b", "first", 10);
+    world_take(world, "b", "m", 4);
+    item.left = 90;
+    assert_int_equal(world_amend(world, "b", item).left_after, 96);
+    world_expect_totals(world, "b", 96, 110, 14, 0, 0);
+    assert_int_equal(world_audit(world, "b").credits, 3);
+    assert_false(world_amend(world, "b", item).applied); /* its answer was lost */
+    assert_false(world_try_credit(world, "b", "c1", 100).applied);
+    const struct stock_amendment misfits[] = {
+        {.id = 2, .credits = unlimited, .credit_count = 1},
+        {.id = 2, .credits = bad, .credit_count = 1},
+        {.id = 2, .credits = below, .credit_count = 1},
+    };
+    for (size_t i = 0; i < sizeof misfits / sizeof misfits[0]; i++)
+        world_expect_refusal(world, "b", misfits[i]);
+
+    world_credit(world, "free", "first", TOTAL_UNLIMITED);
+    item.left = 0;
+    world_expect_refusal(world, "free", item);
+    item = (struct stock_amendment){.id = 1, .credits = unlimited, .credit_count = 1};
+    assert_true(world_amend(world, "free", item).applied);
+    assert_false(world_try_credit(world, "free", "u", TOTAL_UNLIMITED).applied);
+}
+
 /* All of the budget's credits, and their sum. */
 static size_t scan_credits(struct world *world, const char *budget, int64_t *sum)
 {
@@ -173,6 +224,8 @@ int main(void)
         BOTH(test_a_lost_key_is_restored_from_the_totals),
         BOTH(test_a_budget_that_is_all_lost_is_restored),
         BOTH(test_a_restore_that_does_not_fit_is_refused),
+        BOTH(test_a_credit_that_was_applied_meanwhile_is_not_counted_twice),
+        BOTH(test_credits_come_with_an_amendment),
         BOTH(test_credits_are_scanned_and_many_are_restored),
     };
     return cmocka_run_group_tests_name("restoring the stock", tests, NULL, NULL);

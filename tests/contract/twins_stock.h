@@ -183,13 +183,15 @@ static inline struct stock_amendment pick_amendment(struct pair *pair, struct st
                                    .credits = credits,
                                    .credit_count = roll(&pair->twins, AMENDED_CREDITS_MAX)};
     if (restore) item.restore = restores[roll(&pair->twins, 3)];
+    if (!restore) item.credit_count = chance(&pair->twins, 20) ? 1 + roll(&pair->twins, 2) : 0;
+    bool without_number = restore ? item.restore == STOCK_RESTORE_UNLIMITED : totals.left == TOTAL_UNLIMITED;
     if (chance(&pair->twins, 15)) item.id -= (int64_t)roll(&pair->twins, 5); /* an older one, or 0 */
     bool fitting = chance(&pair->twins, 80);
     for (size_t i = 0; i < item.credit_count; i++) {
         credits[i] =
             (struct stock_credit_entry){text_of(ids[pick_credit_id(pair)]), pick_credit_amount(pair)};
         if (fitting && (credits[i].amount < 0 || credits[i].amount > AMOUNT_MAX)) credits[i].amount = 100;
-        if (fitting && item.restore == STOCK_RESTORE_UNLIMITED) credits[i].amount = TOTAL_UNLIMITED;
+        if (fitting && without_number) credits[i].amount = TOTAL_UNLIMITED;
     }
     twins_note(&pair->twins,
                " %zu#%" PRId64 " l%" PRId64 " c%" PRId64 " d%" PRId64 " s%" PRId64 " r%" PRId64

@@ -32,9 +32,10 @@ static enum status check_credits(const struct fake_budget *budget, const struct 
 {
     for (size_t i = 0; i < item->credit_count; i++) {
         const struct stock_credit_entry *credit = &item->credits[i];
-        bool fits = item->restore == STOCK_RESTORE_UNLIMITED
-                        ? credit->amount == TOTAL_UNLIMITED
-                        : credit->amount == 0 || amount_is_valid(credit->amount);
+        bool unlimited = credit->amount == TOTAL_UNLIMITED;
+        bool fits = unlimited ? item->restore != STOCK_RESTORE_LIMITED
+                              : item->restore != STOCK_RESTORE_UNLIMITED &&
+                                    (credit->amount == 0 || amount_is_valid(credit->amount));
         if (!message_id_is_valid(credit->credit_id) || !fits)
             return fake_budget_refuse(budget, "a bad credit", error);
         for (size_t other = 0; other < i; other++) {
@@ -52,7 +53,29 @@ static enum status check_item(const struct fake_budget *budget, const struct sto
     if (!amount_is_valid(item->id) || !is_difference(item->left) || !is_difference(item->credited) ||
         !is_difference(item->deducted) || !is_difference(item->settled) || !is_difference(item->released))
         return fake_budget_refuse(budget, "a bad id or difference", error);
-    return item->restore == STOCK_RESTORE_NONE ? STATUS_OK : check_credits(budget, item, error);
+    return check_credits(budget, item, error);
+}
+
+/* Credits for a stock that is there. */
+static enum status check_kind(const struct fake_budget *budget, const struct stock_amendment *item,
+                              struct error *error)
+{
+    for (size_t i = 0; i < item->credit_count; i++) {
+        bool unlimited = item->credits[i].amount == TOTAL_UNLIMITED;
+        if (!budget->has_left || unlimited == fake_budget_is_numeric(budget))
+            return fake_budget_refuse(budget, "a credit of the other kind", error);
+    }
+    return STATUS_OK;
+}
+
+static enum status check_not_applied(const struct fake_budget *budget, const struct stock_amendment *item,
+                                     struct error *error)
+{
+    for (size_t i = 0; i < item->credit_count; i++) {
+        if (map_find(&budget->credits, item->credits[i].credit_id) != NULL)
+            return fake_budget_refuse(budget, "a credit is applied already", error);
+    }
+    return STATUS_OK;
 }
 
 /* What only a restore asks of the budget. */
@@ -63,10 +86,6 @@ static enum status check_restore(const struct fake_budget *budget, const struct 
     if (budget->has_left) return fake_budget_refuse(budget, "there is a stock key", error);
     if (unlimited ? budget->has_credited && !budget->unlimited : budget->unlimited)
         return fake_budget_refuse(budget, "the budget is of the other kind", error);
-    for (size_t i = 0; i < item->credit_count; i++) {
-        if (map_find(&budget->credits, item->credits[i].credit_id) != NULL)
-            return fake_budget_refuse(budget, "a credit is applied already", error);
-    }
     return STATUS_OK;
 }
 
@@ -105,7 +124,8 @@ static enum status compute(const struct fake_budget *budget, const struct stock_
         if (change(&numbers->left, numbers->credited - numbers->deducted + numbers->released))
             return STATUS_OK;
     } else {
-        if (item->left == 0) return STATUS_OK;
+        enum status status = check_kind(budget, item, error);
+        if (status != STATUS_OK || item->left == 0) return status;
         if (!fake_budget_is_numeric(budget)) return fake_budget_refuse(budget, "no stock to change", error);
         if (change(&numbers->left, item->left)) return STATUS_OK;
     }
@@ -124,6 +144,7 @@ enum status fake_budget_amend(struct fake_budget *budget, struct stock_amendment
     item->left_after = fake_budget_left_of(budget);
     if (item->id <= budget->amended) return STATUS_OK;
     status = compute(budget, item, &numbers, error);
+    if (status == STATUS_OK) status = check_not_applied(budget, item, error);
     if (status != STATUS_OK) return status;
 
     budget->has_meta = true;
@@ -137,7 +158,7 @@ enum status fake_budget_amend(struct fake_budget *budget, struct stock_amendment
     budget->left = numbers.left;
     if (restores) budget->state = item->state;
     if (item->restore == STOCK_RESTORE_UNLIMITED) budget->unlimited = true;
-    for (size_t i = 0; restores && i < item->credit_count; i++)
+    for (size_t i = 0; i < item->credit_count; i++)
         map_put(&budget->credits, item->credits[i].credit_id)->amount = item->credits[i].amount;
     item->applied = true;
     item->left_after = fake_budget_left_of(budget);

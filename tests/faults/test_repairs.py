@@ -72,6 +72,28 @@ def test_killed_at(broken, place):
     assert len(done) == len(set(done)), "each repair is booked as done once"
 
 
+@pytest.mark.parametrize("place", JOURNAL)
+def test_killed_with_a_lost_credit_at(world, place):
+    """the next run finds out what became of the one amendment, and each credit's entry says the same"""
+    keys = {key: world.redis.dump(key) for key in world.redis.scan_iter("budget:*")}
+    world.run("budget", "add", "camp", "500", "--credit-id", "one")
+    world.run("budget", "add", "camp", "50", "--credit-id", "two")
+    sell(world, "s", 10)
+    world.worker()
+    world.wait_settled(10)
+    world.wait_quiet()
+    world.redis.flushall()
+    for key, value in keys.items():
+        world.redis.restore(key, 0, value)
+    done = world.run_all("reconcile", "--repair", environment={"BURSAR_FAILPOINT": place})
+    assert done.returncode == -signal.SIGKILL, f"{place} was never reached: {done.stderr}"
+    made = place == "repair-made"
+    assert all(finding["mended"] for finding in reconcile(world, "--repair")["findings"])
+    assert expect_right(world) == 20 and world.left("camp") == 1530
+    first = [row["state"] for row in world.rows("SELECT state FROM v_intervention WHERE kind = 'repair' ORDER BY sequence")][:3]
+    assert first == ["done" if made else "abandoned"] * 3
+
+
 @pytest.mark.parametrize("place", SETTLES)
 def test_killed_while_an_orphan_is_booked_at(broken, place):
     """the row decides: booked once, its entry cleared by the next run"""

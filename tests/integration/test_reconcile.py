@@ -209,6 +209,41 @@ def test_credit_that_redis_forgot(camp):
     assert camp.left("camp") == 1020
 
 
+def test_credit_and_what_was_sold_of_it_that_redis_forgot(world):
+    """Restored from a dump from before a top-up and the sales of it: one repair, to the unit."""
+    world.run("budget", "create", "grown", "--total", "50")
+    keys = {key: world.redis.dump(key) for key in world.redis.scan_iter("budget:{grown}*")}
+    world.run("budget", "add", "grown", "1000", "--credit-id", "topup")
+    sell(world, 30, 10, budget="grown")
+    world.redis.delete(*world.keys("grown"))
+    for key, value in keys.items():
+        world.redis.restore(key, 0, value)
+    due, drift = sorted(plant_and_mend(world, ["credit-due", "left-drift"], budget="grown"), key=lambda f: f["kind"])
+    assert (due["credit_id"], due["amount"], drift["amount"], drift["actual"]) == ("topup", 1000, 300, 50)
+    assert world.left("grown") == 750
+
+
+def test_top_up_of_a_budget_that_redis_lost(camp):
+    """The top-up makes the key anew, and with nothing but itself in it."""
+    sell(camp, 27, 10, prefix="t")
+    camp.redis.flushall()
+    camp.run("budget", "add", "camp", "50")
+    assert camp.left("camp") == 50
+    plant_and_mend(camp, ["credit-due", "left-drift"])
+    assert camp.left("camp") == 750
+
+
+def test_credits_that_only_their_ids_are_lost_of(camp):
+    """The stock and the totals have them: nothing is added again."""
+    camp.redis.delete(camp.keys("camp")[5])
+    found = reconcile(camp, "--repair", "--max-repair", "0")["findings"]
+    assert [(f["kind"], f["amount"], f["mended"]) for f in found] == [("credit-due", 1000, True)]
+    assert reconcile(camp)["clean"] and equations_hold(camp) == (30, 0)
+    assert camp.left("camp") == 970
+    done = camp.rows("SELECT subject, state, amount FROM v_intervention WHERE kind = 'repair'")
+    assert [tuple(row.values()) for row in done] == [("left-drift", "done", 0), ("credit-due", "done", 1000)]
+
+
 def test_orphan(camp):
     camp.settings.update(NOTHING_WAITS)
     camp.write_config()

@@ -79,6 +79,19 @@ def test_a_lost_key_comes_back_with_its_credits(budget):
     assert "there is a stock key" in refused(budget, "amend", 2, 0, 0, 0, 0, 0, "limited", "active")
 
 
+def test_credits_come_with_an_amendment(budget):
+    busy(budget)
+    assert "credit 2 is applied already" in refused(budget, "amend", 1, 5, 5, 0, 0, 0, "none", "n", 5, "c", 1000)
+    assert "credit 1 does not fit" in refused(budget, "amend", 1, 0, 0, 0, 0, 0, "none", "n", "unlimited")
+    assert "twice" in refused(budget, "amend", 1, 0, 0, 0, 0, 0, "none", "n", 5, "n", 6)
+    assert budget.amend(1, "none", "n", 5, "o", 0, left=5, credited=5) == [1, "994"]
+    assert budget.keys()[CREDITS] == {"c": "1000", "n": "5", "o": "0"}
+    assert budget.credit("n", 5) == [0, "994"]
+    budget.check_balance()
+    budget.client.delete(budget.names[LEFT])
+    assert "no stock key" in refused(budget, "amend", 2, 0, 5, 0, 0, 0, "none", "p", 5)
+
+
 def test_a_restore_is_refused_where_it_cannot_be_right(budget):
     busy(budget)
     budget.client.delete(budget.names[LEFT])

@@ -24,11 +24,13 @@ bool books_have_cause(const struct truth *truth, uint32_t budget)
     return false;
 }
 
-/* Redis's credits of a budget, added up, and how many of them the ledger does not have. */
+/* The credits of a budget, added up, and how many of Redis's the ledger does not have. */
 struct credits {
     struct world *world;
     struct text budget_id;
     int64_t in_redis, unknown;
+    int64_t forgotten; /* applied once, and not in Redis */
+    int64_t booked;    /* by either of the two */
 };
 
 static const struct fake_credit *credit_of(const struct fake_ledger_store *ledger, struct text budget_id,
@@ -108,10 +110,10 @@ static int64_t between(int64_t difference, int64_t allowed)
 }
 
 static void reckon(struct books *books, const struct fake_stock_totals *redis, const struct sums *sums,
-                   int64_t credits, int64_t credits_of_both)
+                   const struct credits *credits)
 {
     if (!books->has_key) {
-        books->left_expected = credits_of_both - sums->booked - sums->without_token - sums->open;
+        books->left_expected = credits->booked - sums->booked - sums->without_token - sums->open;
         return;
     }
     /* Those without token may be in Redis's totals, or not. */
@@ -119,27 +121,34 @@ static void reckon(struct books *books, const struct fake_stock_totals *redis, c
         between(redis->deducted - redis->released - sums->booked - sums->open, sums->without_token);
     int64_t settled = between(redis->settled - (sums->booked - sums->uncleared), sums->without_token);
     if (deducted > 0 && settled > 0) books->behind = deducted < settled ? deducted : settled;
-    books->credited = redis->credited - credits;
+    /* What Redis forgot of its credits is to come back. It is missing in its totals, or only its id is. */
+    int64_t owed = credits->in_redis + credits->forgotten;
+    int64_t absent = owed - redis->credited;
+    if (absent > credits->forgotten) absent = credits->forgotten;
+    if (absent < 0) absent = 0;
+    books->credited = redis->credited + absent - owed;
     books->deducted = deducted - books->behind;
     books->settled = settled - books->behind;
     if (!books->limited || redis->left == TOTAL_UNLIMITED) return;
-    books->left_expected = credits - sums->booked - sums->open - books->behind;
-    books->drift = redis->left - books->left_expected;
-    if (sums->untracked) { /* the stock itself is in no equation then */
-        books->drift = books->credited - books->deducted;
-        books->left_expected = redis->left - books->drift;
-    }
+    books->left_expected = owed - sums->booked - sums->open - books->behind;
+    if (sums->untracked) /* the stock itself is in no equation then */
+        books->left_expected = redis->left + owed - redis->credited + books->deducted;
+    books->drift = redis->left + absent - books->left_expected;
 }
 
-static void compare_credits(struct world *world, struct books *books, struct text budget_id, int64_t *both)
+static void compare_credits(struct world *world, struct books *books, struct text budget_id,
+                            struct credits *credits)
 {
     for (size_t i = 0; i < fake_ledger_credit_count(world->ledger); i++) {
         const struct fake_credit *credit = fake_ledger_credit(world->ledger, i);
         if (!text_equal(credit->budget_id, budget_id)) continue;
         if (credit->applied) books->is_new = false;
         if (books_credit_is_in_redis(world, budget_id, credit->credit_id)) continue;
-        if (credit->amount > 0) *both += credit->amount;
-        if (credit->applied) books->credits_lost++;
+        int64_t amount = credit->amount > 0 ? credit->amount : 0;
+        credits->booked += amount;
+        if (!credit->applied) continue;
+        credits->forgotten += amount;
+        books->credits_lost++;
     }
 }
 
@@ -159,16 +168,16 @@ struct books books_of(struct world *world, uint32_t budget)
     struct fake_stock_totals redis = fake_stock_totals(world->stock, budget_id);
     struct credits credits = {.world = world, .budget_id = budget_id};
     fake_stock_visit(world->stock, budget_id, see_credit, &credits);
-    int64_t both = credits.in_redis;
+    credits.booked = credits.in_redis;
     struct sums sums = sums_of(&world->truth, budget);
-    compare_credits(world, &books, budget_id, &both);
+    compare_credits(world, &books, budget_id, &credits);
     books.has_key = redis.has_left;
     books.untracked = sums.untracked;
     books.credits_unknown = credits.unknown;
     bool seen = redis.has_left || redis.credited != 0 || redis.deducted != 0 || redis.amended != 0;
     books.is_new = books.is_new && !seen && sums.booked == 0;
     books.other_kind = books.has_key && books.limited == (redis.left == TOTAL_UNLIMITED);
-    reckon(&books, &redis, &sums, credits.in_redis, both);
+    reckon(&books, &redis, &sums, &credits);
     books.right =
         books.is_new ||
         (books.has_key && !books.other_kind && books.drift == 0 && books.behind == 0 && books.credited == 0 &&

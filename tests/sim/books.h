@@ -2,8 +2,8 @@
  * once: what a reconcile, which sees one after the other and in slices, must come to. It shares no line with
  * the engine.
  *
- * The rule: what is left is what Redis was credited with, less what is booked, less what is pending and not
- * booked, less what Redis saw booked and the ledger has forgotten. */
+ * The rule: what is left is what Redis was credited with, whether it still knows or not, less what is booked,
+ * less what is pending and not booked, less what Redis saw booked and the ledger has forgotten. */
 #ifndef BURSAR_TESTS_SIM_BOOKS_H
 #define BURSAR_TESTS_SIM_BOOKS_H
 
@@ -22,9 +22,10 @@ struct books {
     bool other_kind;       /* limited here and unlimited there */
     bool right;            /* nothing is wrong with its numbers */
     int64_t left_expected; /* below 0: more was sold than there ever was */
-    int64_t drift;         /* left - left_expected; 0 where there is no key, or no limit */
+    int64_t drift;         /* left - left_expected, beside what credits that Redis forgot explain; 0
+                              where there is no key, or no limit */
     int64_t behind;        /* Redis saw that much more booked */
-    /* too much in Redis's running totals */
+    /* too much in Redis's running totals, beside the same */
     int64_t credited, deducted, settled;
     int64_t credits_lost;    /* how many the ledger applied, and Redis does not have */
     int64_t credits_unknown; /* how many Redis has, and the ledger does not */

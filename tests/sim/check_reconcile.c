@@ -327,7 +327,7 @@ void check_amended(struct world *world, const struct fake_stock_change *change)
     if (fence) return; /* it only uses up the number of a repair that died */
     const struct books before = world->reconciler.looks[budget].books, after = books_of(world, budget);
     bool down_to_nothing = after.drift > 0 && after.drift <= before.drift;
-    bool ok = after.has_key && after.credited == 0 && after.settled == 0 &&
+    bool ok = after.has_key && after.credited == 0 && after.settled == 0 && after.credits_lost == 0 &&
               ((after.drift == 0 && after.deducted == 0) || down_to_nothing);
     if (!ok)
         world_violate(world, "repairs-are-right",

@@ -47,8 +47,34 @@ static const struct reckoning_case cases[] = {
      {.left_expected = -7, .drift = 10, .left = -3, .deducted = 3, .settled = 10}},
     {"the total of credits is wrong, and the stock with it",
      {WELL, .left = 75, .credited = 110},
-     {.left_expected = 65, .drift = 10, .left = -10, .credited = -10}},
-    {"the total of credits alone is wrong", {WELL, .credited = 110}, {.left_expected = 65, .credited = -10}},
+     {.left_expected = 65, .drift = 10, .credited_drift = 10, .left = -10, .credited = -10}},
+    {"the total of credits alone is wrong",
+     {WELL, .credited = 110},
+     {.left_expected = 65, .credited_drift = 10, .credited = -10}},
+    {"a credit is lost, and what it added",
+     {WELL, .left = 45, .credited = 80, .credits_lost = 20},
+     {.well = true, .left_expected = 65, .left = 20, .credited = 20}},
+    {"only the id of a credit is lost", {WELL, .credits_lost = 20}, {.well = true, .left_expected = 65}},
+    {"of two lost credits one is in the total",
+     {WELL, .left = 45, .credited = 80, .credits_lost = 50},
+     {.well = true, .left_expected = 65, .left = 20, .credited = 20}},
+    {"the total lacks more than was lost",
+     {WELL, .left = 45, .credited = 80, .credits_lost = 5},
+     {.left_expected = 65, .drift = -15, .credited_drift = -15, .left = 20, .credited = 20}},
+    {"a credit is lost, and the stock is raised by hand",
+     {WELL, .left = 48, .credited = 80, .credits_lost = 20},
+     {.left_expected = 65, .drift = 3, .left = 17, .credited = 20}},
+    {"an older Redis: a credit and what was sold of it",
+     {.limited = true,
+      .has_key = true,
+      .left = 10,
+      .credited = 10,
+      .credits = 110,
+      .credits_lost = 100,
+      .rows_settled = 30,
+      .settled_still = true,
+      .credits_booked = 110},
+     {.left_expected = 80, .drift = 30, .left = 70, .credited = 100, .deducted = 30, .settled = 30}},
     {"the total of what is settled alone", {WELL, .settled = 31}, {.left_expected = 65, .settled = -1}},
     {"the total of what is settled, while entries were cleared: measure again",
      {WELL, .settled = 31, .settled_still = false},
@@ -106,7 +132,8 @@ static bool same(const struct reckoning_result *a, const struct reckoning_result
     return a->well == b->well && a->needs_settled == b->needs_settled &&
            a->ledger_behind == b->ledger_behind && a->left_expected == b->left_expected &&
            a->drift == b->drift && a->unknown_deducted == b->unknown_deducted && a->left == b->left &&
-           a->credited == b->credited && a->deducted == b->deducted && a->settled == b->settled;
+           a->credited == b->credited && a->credited_drift == b->credited_drift &&
+           a->deducted == b->deducted && a->settled == b->settled;
 }
 
 static void test_cases(void **state)
@@ -142,12 +169,15 @@ static void test_repairs_repair(void **state)
         in.has_key = true;
         in.credited += out.credited;
         in.credits = in.credits_booked;
+        in.credits_lost = 0;
         in.deducted += out.deducted;
         in.settled += out.settled;
         if (!in.limited) in.credits = 0;
         reckoning_compute(&in, &after);
-        if (!after.well) printf("%s: still drift %lld\n", cases[i].name, (long long)after.drift);
+        if (!after.well || after.left != 0)
+            printf("%s: still drift %lld\n", cases[i].name, (long long)after.drift);
         assert_true(after.well);
+        assert_int_equal(after.left, 0);
     }
 }
 
