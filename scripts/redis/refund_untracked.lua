@@ -8,7 +8,7 @@
 --        3 amount        1 to 9007199254740991, canonical decimal
 --        4 outcome       rejected, voided or extra
 -- Reply  {1, left}: given back by this call; {0, left}: given back before; {0, ''}: there is no stock key, and nothing is pending.
---        No key is made, nothing is owed to it, and the refund counts as done. left is a string: the stock now, '-1' for an unlimited
+--        No stock is made, nothing is owed to it, and the refund counts as done. left is a string: the stock now, '-1' for an unlimited
 --        budget, to which nothing is added, '' where the stock key is missing
 --
 -- An older producer took the amount from the stock key and left no pending entry: the amount is added to the stock, and the running
@@ -18,7 +18,8 @@
 -- another amount is another deduction and stays.
 --
 -- The guard against a second refund is the field `refund <message_id>` in meta; the space keeps it apart from every other field. It
--- stays until forget_guard.lua moves it to `done`, where it still counts.
+-- stays until forget_guard.lua moves it to `done`, where it still counts. Where the stock key is missing and meta is there the guard is
+-- left, too: a stock that is made anew from the ledger has the amount in it. Where there is neither, Redis knows of no such budget.
 --
 -- Errors, all before the first write: BURSAR for a bad argument, a sum beyond 2^53-1, or where a key holds what these scripts never
 -- write; WRONGTYPE where a key is of another type; OOM where Redis has no memory, but for a pending entry, which frees some.
@@ -65,7 +66,10 @@ if given_back then return {0, left or ''} end
 
 local pending_amount, token = (entry or ''):match('^(%d+):(%d+)$')
 local is_tracked = pending_amount == amount_text and parse(token, 1)
-if not left and not is_tracked then return {0, ''} end
+if not left and not is_tracked then
+    if redis.call('EXISTS', meta_key) == 1 then redis.call('HSET', meta_key, guard, outcome .. ':' .. amount_text) end
+    return {0, ''}
+end
 if is_tracked then
     local released = parse(meta[2] or '0', 0)
     if not released or released + amount > AMOUNT_MAX then

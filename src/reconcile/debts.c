@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "core/limits.h"
+#include "reconcile/measure_sums.h"
 
 #include <stdlib.h>
 
@@ -93,6 +94,17 @@ static enum status repair_credit(struct reconcile *reconcile, const struct stock
     return journal_end(reconcile, &repair, 1, error);
 }
 
+static struct stock_release release_of(const struct debt *debt)
+{
+    return (struct stock_release){
+        .budget_id = debt->budget_id,
+        .message_id = debt->id,
+        .deducted_at_us = debt->deducted_at_us,
+        .amount = debt->amount,
+        .outcome = debt->outcome == DEDUCTION_VOIDED ? RELEASE_VOIDED : RELEASE_REJECTED,
+    };
+}
+
 /* As the worker pays it; harmless where it pays at the same time. */
 static enum status repair_refund(struct reconcile *reconcile, const struct debt *debt, bool *mended,
                                  struct error *error)
@@ -106,13 +118,7 @@ static enum status repair_refund(struct reconcile *reconcile, const struct debt 
         .after = TEXT_LITERAL("given back"),
         .amount = debt->amount,
     };
-    struct stock_release release = {
-        .budget_id = debt->budget_id,
-        .message_id = debt->id,
-        .deducted_at_us = debt->deducted_at_us,
-        .amount = debt->amount,
-        .outcome = debt->outcome == DEDUCTION_VOIDED ? RELEASE_VOIDED : RELEASE_REJECTED,
-    };
+    struct stock_release release = release_of(debt);
     enum status status = journal_begin(reconcile, &repair, 1, error);
     if (status == STATUS_OK) status = stock_release(reconcile->options.stock, &release, 1, error);
     if (status == STATUS_OK) status = release.status;
@@ -120,6 +126,79 @@ static enum status repair_refund(struct reconcile *reconcile, const struct debt 
     *mended = status == STATUS_OK;
     /* Given back before, only the ledger did not know. */
     repair.state = *mended && release.released ? INTERVENTION_DONE : INTERVENTION_ABANDONED;
+    return journal_end(reconcile, &repair, 1, error);
+}
+
+/* Its amount is in no sum of the measurement, so a key that is made anew has it. One with an entry is taken
+ * off for that, and comes back with it. */
+static bool is_in_new_stock(struct reconcile *reconcile, const struct debt *debt)
+{
+    bool untracked = debt->kind == DEBT_REFUND && debt->deducted_at_us == 0 &&
+                     text_equal(debt->budget_id, present_budget(reconcile)->id);
+    const struct entry *entry = untracked ? measure_find_entry(&reconcile->measure, debt->id) : NULL;
+    return untracked && (entry == NULL || entry->amount != debt->amount);
+}
+
+/* As the worker pays and marks them: without a stock key nothing is added, and each leaves its guard for a
+ * worker that read of it before. */
+static enum status pay_without_key(struct reconcile *reconcile, struct debt *debts, size_t count, bool *done,
+                                   struct error *error)
+{
+    struct stock_release *releases = arena_alloc(&reconcile->slice, count * sizeof *releases);
+    for (size_t i = 0; i < count; i++) releases[i] = release_of(&debts[i]);
+    enum status status = stock_release(reconcile->options.stock, releases, count, error);
+    if (status != STATUS_OK && status != STATUS_REFUSED) return status;
+    for (size_t i = 0; i < count; i++) {
+        debts[i].paid = releases[i].status == STATUS_OK;
+        *done = *done && debts[i].paid;
+    }
+    status = ledger_debts_mark(reconcile->options.ledger, debts, count, error);
+    if (status == STATUS_OK) status = stock_forget_guards(reconcile->options.stock, releases, count, error);
+    return status == STATUS_REFUSED ? STATUS_OK : status;
+}
+
+/* Where Redis lost everything it knows of no budget that a guard could be kept with: an amendment of nothing
+ * makes it. */
+static enum status begin_without_key(struct reconcile *reconcile, struct intervention *repair, bool *done,
+                                     struct error *error)
+{
+    *repair = (struct intervention){
+        .kind = INTERVENTION_REPAIR,
+        .budget_id = present_budget(reconcile)->id,
+        .subject = TEXT_LITERAL("refund-due"),
+        .before = TEXT_LITERAL("due, without token and without stock"),
+        .after = TEXT_LITERAL("in the stock that is made anew"),
+    };
+    enum status status = journal_begin(reconcile, repair, 1, error);
+    if (status != STATUS_OK) return status;
+    struct stock_amendment nothing = {.budget_id = repair->budget_id, .id = repair->sequence};
+    status = stock_amend(reconcile->options.stock, &nothing, 1, error);
+    if (status == STATUS_OK) status = nothing.status;
+    *done = status == STATUS_OK;
+    return status == STATUS_REFUSED ? STATUS_OK : status;
+}
+
+enum status debts_pay_before_restore(struct reconcile *reconcile, bool *done, struct error *error)
+{
+    struct debt *debts = arena_alloc(&reconcile->slice, DEBTS_SLICE * sizeof *debts);
+    struct debt_cursor cursor = {0};
+    struct intervention repair = {0};
+    size_t count = DEBTS_SLICE;
+    *done = true;
+    while (count == DEBTS_SLICE && *done) {
+        enum status status = ledger_debts_fetch(reconcile->options.ledger, &cursor, &reconcile->slice, debts,
+                                                DEBTS_SLICE, &count, error);
+        size_t chosen = 0;
+        for (size_t i = 0; i < count && status == STATUS_OK; i++)
+            if (is_in_new_stock(reconcile, &debts[i])) debts[chosen++] = debts[i];
+        if (status == STATUS_OK && chosen > 0 && repair.sequence == 0)
+            status = begin_without_key(reconcile, &repair, done, error);
+        if (status == STATUS_OK && chosen > 0 && *done)
+            status = pay_without_key(reconcile, debts, chosen, done, error);
+        if (status != STATUS_OK) return status;
+    }
+    if (repair.sequence == 0) return STATUS_OK;
+    repair.state = *done ? INTERVENTION_DONE : INTERVENTION_ABANDONED;
     return journal_end(reconcile, &repair, 1, error);
 }
 

@@ -34,6 +34,18 @@ void measure_sort_entries(struct measure *measure)
     measure->count = kept;
 }
 
+static int compare_id_with_entry(const void *id, const void *entry)
+{
+    return compare_texts(*(const struct text *)id, ((const struct entry *)entry)->message_id);
+}
+
+const struct entry *measure_find_entry(const struct measure *measure, struct text message_id)
+{
+    if (measure->count == 0) return NULL;
+    return bsearch(&message_id, measure->entries, measure->count, sizeof *measure->entries,
+                   compare_id_with_entry);
+}
+
 static bool is_between_audits(const struct measure *measure, int64_t token_us)
 {
     return token_us > measure->first.now_us && token_us <= measure->second.now_us;

@@ -18,6 +18,9 @@ void measure_sort_credits(struct measure *measure);
 /* Among those of Redis; NULL: it is not there. */
 struct measured_credit *measure_find_credit(struct measure *measure, struct text credit_id);
 
+/* NULL: none with this id. */
+const struct entry *measure_find_entry(const struct measure *measure, struct text message_id);
+
 /* What `row`, the ledger's for the entry's id, makes of the entry. A row booked after the tally was read does
  * not count yet: its amount is in no sum. */
 void measure_judge_entry(const struct measure *measure, struct entry *entry,

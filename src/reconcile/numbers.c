@@ -317,7 +317,11 @@ static enum reconcile_progress report_numbers(struct reconcile *reconcile, bool 
     int64_t change = key_is_missing(measure) ? finding.amount : measure->result.left;
     enum status status = STATUS_OK;
     if (may && reconcile_allows(reconcile, budget, change)) {
-        status = amend(reconcile, &amended, error);
+        bool ready = true;
+        if (key_is_missing(measure)) status = debts_pay_before_restore(reconcile, &ready, error);
+        if (!ready)
+            finding.detail = "not made anew: Redis refuses a refund that would be paid once more then";
+        if (status == STATUS_OK && ready) status = amend(reconcile, &amended, error);
         if (status == STATUS_OK && amended && key_is_missing(measure))
             status = mark_credits(reconcile, error);
     }

@@ -188,6 +188,10 @@ enum reconcile_progress stage_ripen(struct reconcile *reconcile, struct error *e
 /* debts.c: reports what was owed at the first look and is owed still. */
 enum reconcile_progress debts_second_look(struct reconcile *reconcile, bool *done, struct error *error);
 
+/* debts.c: before the present budget's key is made anew, which counts what was rejected without token as
+ * given back. Not *done: Redis refuses one of its refunds. */
+MUST_CHECK enum status debts_pay_before_restore(struct reconcile *reconcile, bool *done, struct error *error);
+
 /* ripen.c: what the present measure found decided and still pending goes onto the list. */
 void ripen_collect(struct reconcile *reconcile);
 

@@ -76,6 +76,31 @@ static void test_forgetting_turns_the_generations_by_itself(void **state)
     assert_false(world_refund(world, "b", "o", 1).released);
 }
 
+/* A stock that is made anew from the ledger has what was rejected in it. */
+static void test_a_refund_without_a_stock_key_leaves_its_guard(void **state)
+{
+    struct world *world = *state;
+    world_credit(world, "b", "c", 10);
+    world_lose_left(world, "b");
+    for (int i = 0; i < 2; i++) {
+        struct stock_release item = world_refund(world, "b", "m", 3);
+        assert_int_equal(item.status, STATUS_OK);
+        assert_false(item.released);
+        assert_int_equal(item.left, STOCK_LEFT_NONE);
+    }
+    assert_false(world_refund(world, "b", "n", 3).released);
+    world_forget_guard(world, "b", "m");
+    world_set_left(world, "b", 10);
+    assert_false(world_refund(world, "b", "m", 3).released);
+    assert_false(world_refund(world, "b", "n", 3).released);
+    assert_true(world_refund(world, "b", "o", 3).released);
+    world_expect_level(world, "b", 13, 0);
+
+    assert_false(world_refund(world, "nowhere", "m", 3).released); /* of it nothing is kept */
+    world_set_left(world, "nowhere", 10);
+    assert_true(world_refund(world, "nowhere", "m", 3).released);
+}
+
 /* The producer has a pending entry, and does not pass its token on. */
 static void test_a_refund_without_token_takes_its_own_pending_entry_along(void **state)
 {
@@ -179,6 +204,7 @@ int main(void)
         BOTH(test_a_refund_without_token_is_guarded_by_its_id),
         BOTH(test_a_late_refund_finds_its_guard_for_a_done_window_more),
         BOTH(test_forgetting_turns_the_generations_by_itself),
+        BOTH(test_a_refund_without_a_stock_key_leaves_its_guard),
         BOTH(test_a_refund_without_token_takes_its_own_pending_entry_along),
         BOTH(test_what_was_given_back_with_its_token_is_not_given_back_without),
         BOTH(test_a_pending_entry_that_no_script_wrote_stops_no_scan),

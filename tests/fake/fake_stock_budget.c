@@ -306,7 +306,10 @@ enum status fake_budget_refund_untracked(struct fake_budget *budget, int64_t now
         if (status == STATUS_OK) guard_put(budget, item);
         return status;
     }
-    if (!budget->has_left) return STATUS_OK;
+    if (!budget->has_left) {
+        if (budget->has_meta) guard_put(budget, item);
+        return STATUS_OK;
+    }
     if (fake_budget_left_is_spoilt(budget))
         return fake_budget_refuse(budget, "the stock key is out of range", error);
     if (fake_budget_is_numeric(budget) && would_overflow(budget->left, item->amount)) {

@@ -174,6 +174,55 @@ def test_refund_due_alone(world):
     assert world.left("camp") == 1000 and world.value("SELECT refund FROM v_deduction") == "done"
 
 
+@pytest.fixture
+def owed(camp):
+    """An older producer took 10 without token, the budget was closed, and the worker died before it gave them back."""
+    camp.run("budget", "close", "camp")
+    camp.redis.decrby(camp.keys("camp")[0], 10)
+    camp.publish({"message_id": "older", "budget_id": "camp", "amount": 10})
+    camp.worker(environment={"BURSAR_FAILPOINT": "release-begin"}).wait_died()
+    assert camp.value("SELECT refund FROM v_deduction WHERE message_id = 'older'") == "due"
+    return camp
+
+
+def lose(world, everything):
+    if everything:
+        world.redis.flushall()
+    else:
+        world.redis.delete(world.keys("camp")[0])
+
+
+def refund_of(world):
+    return world.value("SELECT refund FROM v_deduction WHERE message_id = 'older'")
+
+
+@pytest.mark.parametrize("everything", [True, False], ids=["all", "stock"])
+def test_refund_without_token_is_in_a_stock_that_is_made_anew(owed, everything):
+    """The run that rebuilds does not give it back once more, and a worker that read of it before finds its guard."""
+    lose(owed, everything)
+    assert reconcile(owed, "--repair")["findings"][0]["kind"] == "missing-key"
+    assert owed.left("camp") == 970 and refund_of(owed) == "done"
+    assert owed.script("refund_untracked")(keys=owed.keys("camp"), args=["600", "older", "10", "rejected"]) == [0, "970"]
+    assert reconcile(owed)["clean"]
+
+
+@pytest.mark.parametrize("everything", [True, False], ids=["all", "stock"])
+@pytest.mark.parametrize("place", ["repair-journaled:1", "repair-made:1", "repair-journaled:2", "repair-made:2"])
+def test_refund_without_token_and_a_rebuild_that_dies(owed, everything, place):
+    """Wherever it dies, the worker pays nothing into the new stock, and the next run makes it."""
+    lose(owed, everything)
+    owed.run_all("reconcile", "--repair", environment={"BURSAR_FAILPOINT": place})
+    made = place == "repair-made:2"
+    assert owed.left("camp") == (970 if made else None)
+    worker = owed.worker()
+    owed.wait("the refund to be marked", lambda: refund_of(owed) == "done")
+    worker.terminate()
+    assert owed.left("camp") == (970 if made else None)
+    reconcile(owed, "--repair")
+    assert owed.left("camp") == 970 and reconcile(owed)["clean"]
+    assert not [row for row in owed.rows("SELECT state FROM v_intervention") if row["state"] == "begun"]
+
+
 def test_refund_that_redis_forgot(world):
     """Restored from a dump that is older than the refund: the entry is back, the row says done."""
     _, _, token = world.deduct("camp", "late", 4)

@@ -134,6 +134,8 @@ PLANTS = [
     ("add a credit of the other kind to a stock", "scripts/redis/amend.lua", "    if of_other_kind(not stock) then", "    if false then", STOCK),
     ("change a total before the stock is looked at", "scripts/redis/amend.lua", "    totals[i] = before + changes[i]\n",
      "    totals[i] = before + changes[i]\n    redis.call('HSET', meta_key, name, format(math.max(totals[i], 0)))\n", STOCK),
+    ("refund without token, and without a guard where the stock is lost", "scripts/redis/refund_untracked.lua",
+     "if redis.call('EXISTS', meta_key) == 1 then", "if false then", STOCK),
     ("audit by reading what is pending", "scripts/redis/audit.lua", "redis.call('HLEN', KEYS[2])", "#redis.call('HKEYS', KEYS[2])", STOCK),
     ("give up where INFO is not allowed", "src/redis/redis_audit.c", "    if (is_not_told(reply)) goto out;\n", "", STOCK),
     # The threads
