@@ -25,6 +25,20 @@ static void reckon_missing(const struct reckoning *in, struct reckoning_result *
     out->settled = cleared - in->settled;
 }
 
+/* How much more is left than there should be; below 0: how much less.
+ *
+ * Sales without token lower the stock and no total, and their refunds raise it by no more than that. So they
+ * explain what is missing beside the totals, however much, and nothing that is too much. Where it is too much
+ * the totals may be wrong as well: then what is missing in the end may be such sales, too. */
+static int64_t left_too_much(const struct reckoning *in, int64_t credited, int64_t deducted)
+{
+    int64_t beside_totals = in->left - (in->credited - in->deducted + in->released);
+    if (in->untracked && beside_totals < 0) beside_totals = 0;
+    int64_t too_much = beside_totals + credited - deducted;
+    bool explained = in->untracked && beside_totals > 0 && too_much < 0;
+    return explained ? 0 : too_much;
+}
+
 /* The part of the lost credits that `credited` lacks, too: where it has them, so has the stock. */
 static int64_t lost_with_effect(const struct reckoning *in)
 {
@@ -58,14 +72,12 @@ void reckoning_compute(const struct reckoning *in, struct reckoning_result *out)
     int64_t settled = in->settled - (in->rows_settled - uncleared);
     settled = beyond(settled, unexplained_max);
     if (!in->settled_still && settled < 0) settled = 0;
-    int64_t internal =
-        in->limited && !in->untracked ? in->left - (in->credited - in->deducted + in->released) : 0;
     int64_t credited = in->credited - in->credits, lost = lost_with_effect(in);
 
     if (settled > 0 && deducted > 0) out->ledger_behind = smaller(settled, deducted);
     deducted -= out->ledger_behind;
     settled -= out->ledger_behind;
-    int64_t too_much = in->limited ? internal + credited - deducted : 0;
+    int64_t too_much = in->limited ? left_too_much(in, credited, deducted) : 0;
     out->left_expected = in->left - too_much;
     out->drift = in->limited ? too_much + lost : 0;
     out->credited_drift = credited + lost;

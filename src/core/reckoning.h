@@ -29,7 +29,7 @@ struct reckoning {
     /* the ledger's rows for deductions before the cut */
     int64_t rows_settled;   /* settled, with token */
     int64_t rows_untracked; /* settled, without token */
-    bool untracked;         /* there are rows without token: Redis's numbers do not know them */
+    bool untracked; /* there are rows without token, settled or due: Redis's totals do not know them */
     int64_t credits_booked; /* all credits; used where the key is missing */
 };
 

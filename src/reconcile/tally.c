@@ -67,7 +67,8 @@ static void take_row(struct tally *tally, const struct ledger_row *row)
     bool is_cut = tally->cutting && tally->cut_budget == index;
     if (is_cut && row->deducted_at_us <= tally->cut_us) tally->before_cut_rows++;
     if (row->deducted_at_us == 0) {
-        sums->has_untracked = true;
+        /* What was given back is in the stock as if it had never been sold. */
+        if (settled || row->refund == REFUND_DUE) sums->has_untracked = true;
         if (settled) sum_add(&sums->untracked, row->amount);
         return;
     }

@@ -13,9 +13,9 @@
 struct tally_sums {
     struct text budget_id; /* borrowed */
     uint64_t hash;
-    int64_t settled;   /* settled, with token */
-    int64_t untracked; /* settled, without */
-    bool has_untracked;
+    int64_t settled;    /* settled, with token */
+    int64_t untracked;  /* settled, without */
+    bool has_untracked; /* of these, or of rows whose refund is due: the stock lacks them, and says not why */
 };
 
 struct tally {

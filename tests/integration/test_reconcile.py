@@ -174,6 +174,36 @@ def test_refund_due_alone(world):
     assert world.left("camp") == 1000 and world.value("SELECT refund FROM v_deduction") == "done"
 
 
+def test_what_has_no_token_and_was_given_back_hides_nothing(camp):
+    """A discarded letter: the stock is as if it had never been sold, and is compared as before."""
+    camp.publish({"message_id": "bad", "budget_id": "camp", "amount": "x", "deducted_at": 1})
+    worker = camp.worker()
+    camp.wait("the letter", lambda: camp.value("SELECT count(*) FROM v_parked") == 1)
+    worker.terminate()
+    camp.run("dlq", "discard", "--yes")
+    assert camp.rows("SELECT deducted_at_us, state FROM v_deduction WHERE message_id = 'bad'") == [{"deducted_at_us": None, "state": "voided"}]
+    assert reconcile(camp)["clean"]
+    for units in (250, -250):
+        camp.redis.incrby(camp.keys("camp")[0], units)
+        plant_and_mend(camp, ["left-drift"], expected={"expected": 970, "amount": units})
+
+
+def test_more_than_sales_without_token_explain(camp):
+    """They lower the stock, and never raise it: what is beyond the totals is too much."""
+    camp.redis.decrby(camp.keys("camp")[0], 10)
+    camp.publish({"message_id": "older", "budget_id": "camp", "amount": 10})
+    worker = camp.worker()
+    camp.wait_settled(11)
+    camp.wait_quiet()
+    worker.terminate()
+    assert [f["kind"] for f in reconcile(camp)["findings"]] == ["untracked"]
+    camp.redis.incrby(camp.keys("camp")[0], 250)
+    found = reconcile(camp, "--repair")["findings"]
+    assert [(f["kind"], f["amount"]) for f in found] == [("left-drift", 240), ("untracked", 10)]
+    assert camp.left("camp") == 970, "10 of it are what the sale without token would explain"
+    assert [f["kind"] for f in reconcile(camp)["findings"]] == ["untracked"]
+
+
 @pytest.fixture
 def owed(camp):
     """An older producer took 10 without token, the budget was closed, and the worker died before it gave them back."""

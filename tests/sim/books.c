@@ -88,7 +88,7 @@ static struct sums sums_of(const struct truth *truth, uint32_t budget)
         const struct truth_row *row = &truth->rows[i];
         if (row->budget != budget) continue;
         bool settles = row->state == DEDUCTION_SETTLED;
-        sums.untracked = sums.untracked || row->token == 0;
+        sums.untracked = sums.untracked || (row->token == 0 && (settles || row->refund == REFUND_DUE));
         if (settles && row->token == 0) sums.without_token += row->amount;
         if (settles && row->token != 0) sums.booked += row->amount;
     }
@@ -117,8 +117,9 @@ static void reckon(struct books *books, const struct fake_stock_totals *redis, c
         return;
     }
     /* Those without token may be in Redis's totals, or not. */
-    int64_t deducted =
-        between(redis->deducted - redis->released - sums->booked - sums->open, sums->without_token);
+    int64_t not_named = redis->deducted - redis->released - sums->booked - sums->open;
+    int64_t deducted = between(not_named, sums->without_token);
+    int64_t counted = not_named - deducted; /* those without token that Redis's totals have */
     int64_t settled = between(redis->settled - (sums->booked - sums->uncleared), sums->without_token);
     if (deducted > 0 && settled > 0) books->behind = deducted < settled ? deducted : settled;
     /* What Redis forgot of its credits is to come back. It is missing in its totals, or only its id is. */
@@ -130,9 +131,12 @@ static void reckon(struct books *books, const struct fake_stock_totals *redis, c
     books->deducted = deducted - books->behind;
     books->settled = settled - books->behind;
     if (!books->limited || redis->left == TOTAL_UNLIMITED) return;
-    books->left_expected = owed - sums->booked - sums->open - books->behind;
-    if (sums->untracked) /* the stock itself is in no equation then */
+    books->left_expected = owed - sums->booked - sums->open - counted - books->behind;
+    /* What is missing in the stock may be sold without token then. */
+    bool surplus = redis->left > redis->credited - redis->deducted + redis->released;
+    if (sums->untracked && !surplus)
         books->left_expected = redis->left + owed - redis->credited + books->deducted;
+    if (sums->untracked && surplus && books->left_expected > redis->left) books->left_expected = redis->left;
     books->drift = redis->left + absent - books->left_expected;
 }
 

@@ -89,6 +89,36 @@ static void test_sums_of_each_budget(void **state)
 }
 
 /* What is read after the cut is told apart by its token; what was read before is older, whatever it says. */
+/* Marks the refunds that are due as done. */
+static void pay_all(struct stage *stage)
+{
+    struct error error;
+    struct arena arena = {0};
+    struct debt debts[4];
+    size_t count = 0;
+    assert_int_equal(
+        ledger_debts_fetch(stage->ledger, &(struct debt_cursor){0}, &arena, debts, 4, &count, &error),
+        STATUS_OK);
+    for (size_t i = 0; i < count; i++) debts[i].paid = true;
+    assert_int_equal(ledger_debts_mark(stage->ledger, debts, count, &error), STATUS_OK);
+    arena_free(&arena);
+}
+
+static void test_a_refund_without_token_counts_while_it_is_due(void **state)
+{
+    (void)state;
+    struct stage stage;
+    begin(&stage);
+    book(&stage, "a", 2000, 0); /* rejected, as the next */
+    pay_all(&stage);
+    book(&stage, "b", 2000, 0);
+    assert_int_equal(read_all(&stage), STATUS_OK);
+    assert_false(stage.tally.sums[0].has_untracked);
+    assert_true(stage.tally.sums[1].has_untracked);
+    assert_int_equal(stage.tally.sums[1].untracked, 0);
+    end(&stage);
+}
+
 static void test_rows_after_the_cut(void **state)
 {
     (void)state;
@@ -169,6 +199,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sums_of_each_budget),
+        cmocka_unit_test(test_a_refund_without_token_counts_while_it_is_due),
         cmocka_unit_test(test_rows_after_the_cut),
         cmocka_unit_test(test_how_far_the_bookings_are),
         cmocka_unit_test(test_a_restored_ledger_is_noticed),
