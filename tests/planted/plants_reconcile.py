@@ -151,7 +151,7 @@ SEEDS = {
     "reconcile: take what is older than a clock that was set back for new": (300854200, 100),
     "reconcile: raise the stock while messages wait": 40000,
     "reconcile: repair where only a look was asked for": 500,
-    "reconcile: spend what is allowed with each repair": 1000,
+    "reconcile: spend what is allowed with each repair": 10000,
     "reconcile: run beside another run": 200,
     "reconcile: mend what hides that the ledger is behind": 100000,
     "reconcile: leave the last credit out when the key is made anew": 2000,
