@@ -81,7 +81,6 @@ void reckoning_compute(const struct reckoning *in, struct reckoning_result *out)
     out->left_expected = in->left - too_much;
     out->drift = in->limited ? too_much + lost : 0;
     out->credited_drift = credited + lost;
-    out->unknown_deducted = deducted > 0;
     out->left = -too_much;
     out->credited = -credited;
     out->deducted = -deducted;

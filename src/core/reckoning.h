@@ -42,8 +42,7 @@ struct reckoning_result {
     /* What the lost credits do not explain; 0 where the key is missing or the budget unlimited. Where none is
      * lost: left - left_expected */
     int64_t drift;
-    int64_t credited_drift; /* the same of `credited` */
-    bool unknown_deducted;  /* Redis counts deductions that neither it nor the ledger can name */
+    int64_t credited_drift;                    /* the same of `credited` */
     int64_t left, credited, deducted, settled; /* what to add */
 };
 

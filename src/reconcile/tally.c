@@ -59,6 +59,7 @@ static void take_row(struct tally *tally, const struct ledger_row *row)
     bool settled = row->state == DEDUCTION_SETTLED;
     if (settled && row->deducted_at_us != 0)
         tally->recent[tally->recent_count++ % TALLY_RECENT] = row->deducted_at_us;
+    if (row->deducted_at_us == 0 && row->state != DEDUCTION_VOIDED) tally->any_without_token = true;
     if (tally->slot_count == 0) return;
     uint32_t slot = *slot_of(tally, text_hash(row->budget_id), row->budget_id);
     if (slot == 0) return; /* a budget that is not looked at, or none */

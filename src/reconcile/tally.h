@@ -22,6 +22,7 @@ struct tally {
     int64_t sequence; /* of the last row that was read, as the next two; 0: none */
     int64_t last_amount, last_deducted_at_us;
     int64_t rows;
+    bool any_without_token;  /* a sale, of any budget: there are producers that send none */
     struct tally_sums *sums; /* owned; in the order of tally_add */
     size_t count, capacity;
     uint32_t *slots; /* owned; open addressing: index + 1 */

@@ -38,14 +38,20 @@ def test_what_is_booked_while_the_queue_is_waited_for(camp, lost, kind):
 
 
 def test_an_older_producer_that_sells_for_the_first_time(camp):
-    """Its deduction is in nothing but the stock before its message is booked."""
+    """Its deduction is in nothing but the stock before its message is booked. That there are such producers another budget tells."""
+    camp.run("budget", "create", "old", "--total", "10")
+    camp.redis.decrby(camp.keys("old")[0], 1)
+    camp.publish({"message_id": "known", "budget_id": "old", "amount": 1})
+    worker = camp.worker()
+    camp.wait_settled(11)
+    assert worker.terminate() == 0
     camp.redis.decrby(camp.keys("camp")[0], 10)
     camp.publish({"message_id": "older", "budget_id": "camp", "amount": 10})
     for words in ((), ("--repair",)):
-        found = reconcile(camp, *words, status=1)
+        found = reconcile(camp, "--budget", "camp", *words, status=1)
         assert [(f["kind"], f["amount"], f["mended"]) for f in found["findings"]] == [("left-drift", -10, False)]
     camp.worker()
-    camp.wait_settled(11)
-    found = reconcile(camp, "--repair")
+    camp.wait_settled(12)
+    found = reconcile(camp, "--budget", "camp", "--repair")
     assert found["clean"] and [f["kind"] for f in found["findings"]] == ["untracked"], found
-    assert camp.left("camp") == 960 and camp.value("SELECT settled FROM v_budget") == 40
+    assert camp.left("camp") == 960 and camp.value("SELECT settled FROM v_budget WHERE id = 'camp'") == 40

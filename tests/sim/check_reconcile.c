@@ -265,6 +265,21 @@ void check_change_of_reconcile(struct world *world, const struct fake_stock_chan
                       budget, options->repair_max);
 }
 
+/* Whether the ledger tells that there are producers without tokens. */
+static bool knows_older_producers(const struct truth *truth)
+{
+    for (size_t i = 0; i < truth->row_count; i++)
+        if (truth->rows[i].token == 0 && truth->rows[i].state != DEDUCTION_VOIDED) return true;
+    return false;
+}
+
+/* A stock that is too low beside totals that are right: nothing but a hand did that. */
+static bool is_stock_alone(const struct stock_amendment *item)
+{
+    return item->restore == STOCK_RESTORE_NONE && item->credited == 0 && item->deducted == 0 &&
+           item->settled == 0 && item->released == 0 && item->credit_count == 0;
+}
+
 /* What Redis deducted and cannot name, or not any more, is given to others only when no message of it can
  * come. */
 static void check_raise(struct world *world, uint32_t budget, const struct stock_amendment *item)
@@ -272,6 +287,7 @@ static void check_raise(struct world *world, uint32_t budget, const struct stock
     const struct truth *truth = &world->truth;
     const struct looked *looked = &world->reconciler.looks[budget];
     if (!is_raise(item) || world->swarm.weights[ACTION_REDIS_CLOCK] > 0) return;
+    if (is_stock_alone(item) && !knows_older_producers(truth)) return;
     for (size_t m = 0; m < truth->message_count && !world->violation.found; m++) {
         const struct truth_message *message = &truth->messages[m];
         bool stuck = message->given_at_us != 0 && message->given_at_us + 10000000 < looked->at_us;

@@ -218,12 +218,49 @@ static void test_what_changes_while_it_is_repaired(void **state)
     end(&night);
 }
 
+/* A sale without token of a budget that the ledger does not know: rejected, and given back. */
+static void sell_elsewhere(struct night *night)
+{
+    struct batch batch;
+    struct error error;
+    struct deduction deduction = {
+        .message_id = TEXT_LITERAL("known"), .budget_id = TEXT_LITERAL("old"), .amount = AMOUNT};
+    batch_init(&batch, 1);
+    batch_append(&batch, &deduction, NULL, TEXT_NONE);
+    assert_int_equal(ledger_settle(night->ledger, &batch, 0, 1, &error), STATUS_OK);
+    batch_free(&batch);
+    struct debt_cursor cursor = {0};
+    struct arena arena = {0};
+    struct debt debt;
+    size_t count = 0;
+    assert_int_equal(ledger_debts_fetch(night->ledger, &cursor, &arena, &debt, 1, &count, &error), STATUS_OK);
+    assert_int_equal(count, 1);
+    debt.paid = true;
+    assert_int_equal(ledger_debts_mark(night->ledger, &debt, 1, &error), STATUS_OK);
+    arena_free(&arena);
+}
+
+/* Lowered by hand: while nobody sells without token, nothing in the queue explains that. */
+static void test_what_is_too_low_is_raised_under_load(void **state)
+{
+    (void)state;
+    struct night night;
+    begin(&night);
+    fake_stock_set_left(night.fake, BUDGET, TOTAL - AMOUNT);
+    night.look.ready = 1;
+    run(&night, true);
+    assert_int_equal(left(&night), TOTAL);
+    assert_true(night.found[0].mended);
+    end(&night);
+}
+
 /* An older producer's first sale: taken from the stock, and in nothing else before its message is booked. */
 static void test_a_sale_without_token_in_the_queue(void **state)
 {
     (void)state;
     struct night night;
     begin(&night);
+    sell_elsewhere(&night);
     fake_stock_set_left(night.fake, BUDGET, TOTAL - AMOUNT);
     night.look.ready = 1;
     run(&night, false);
@@ -250,6 +287,7 @@ int main(void)
         cmocka_unit_test(test_what_is_booked_while_the_queue_is_waited_for),
         cmocka_unit_test(test_more_is_booked_each_time),
         cmocka_unit_test(test_what_changes_while_it_is_repaired),
+        cmocka_unit_test(test_what_is_too_low_is_raised_under_load),
         cmocka_unit_test(test_a_sale_without_token_in_the_queue),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
