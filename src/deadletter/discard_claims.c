@@ -222,7 +222,7 @@ static bool row_owns_entry(const struct discard_claim *claim)
     const struct ledger_deduction *row = &claim->row;
     if (!text_equal(row->budget_id, claim->budget_id)) return false;
     if (claim->query.deducted_at_us == row->deducted_at_us) return true;
-    bool owns_one = row->state != DEDUCTION_SETTLED && row->deducted_at_us != 0;
+    bool owns_one = row->state == DEDUCTION_VOIDED && row->deducted_at_us != 0;
     return !owns_one && claim->query.amount == row->amount;
 }
 
