@@ -23,11 +23,27 @@ static bool repair_raises(const struct measure *measure)
     return result->left > 0 && !(totals_are_right && !measure->tally->any_without_token);
 }
 
+/* More was deducted than there ever was, the stock is down to nothing, and nothing else is wrong. No change
+ * of the numbers helps, only what is given back: so that is not held back. */
+static bool is_oversold(const struct measure *measure)
+{
+    const struct reckoning_result *result = &measure->result;
+    bool numbers_stay = result->left == 0 && result->credited == 0 && result->deducted == 0 &&
+                        result->settled == 0 && result->ledger_behind == 0;
+    return measure->limited && measure->first.left == 0 && result->left_expected < 0 && numbers_stay &&
+           !measure->wrong_kind && measure->credits_lost == 0 && measure->credits_unknown == 0;
+}
+
 static void keep_sight(struct reconcile *reconcile)
 {
     const struct stock_audit *second = &reconcile->measure.second;
-    reconcile->sights[reconcile->sight_count++] = (struct stock_sight){
-        .budget_id = present_budget(reconcile)->id,
+    struct text budget_id = present_budget(reconcile)->id;
+    /* One a budget, though an oversold one is concluded twice. */
+    size_t count = reconcile->sight_count;
+    if (count > 0 && text_equal(reconcile->sights[count - 1].budget_id, budget_id)) count--;
+    reconcile->sight_count = count + 1;
+    reconcile->sights[count] = (struct stock_sight){
+        .budget_id = budget_id,
         .server = reconcile->server[0] == '\0' ? TEXT_NONE : text_of(reconcile->server),
         .credited = second->credited,
         .deducted = second->deducted,
@@ -56,6 +72,7 @@ static enum reconcile_progress conclude(struct reconcile *reconcile, bool right)
     ripen_collect(reconcile);
     reconcile->orphans.at = 0;
     reconcile->orphans.count = 0;
+    reconcile->orphans.mended = false;
     reconcile->orphans.step = ORPHAN_CHOOSE;
     present_budget(reconcile)->right = right;
     reconcile->stage = STAGE_ORPHANS;
@@ -296,6 +313,12 @@ static bool numbers_finding(struct reconcile *reconcile, struct finding *finding
            result->deducted != 0 || result->settled != 0;
 }
 
+static enum reconcile_progress conclude_oversold(struct reconcile *reconcile)
+{
+    present_budget(reconcile)->oversold = true;
+    return conclude(reconcile, true);
+}
+
 static enum reconcile_progress report_numbers(struct reconcile *reconcile, bool may_raise,
                                               struct error *error)
 {
@@ -310,7 +333,9 @@ static enum reconcile_progress report_numbers(struct reconcile *reconcile, bool 
      * are changed would hide that the ledger is behind. */
     bool below = measure->limited && measure->result.left_expected < 0;
     bool behind = measure->result.ledger_behind > 0 || measure->credits_unknown > 0;
-    bool may = (wrong || forgot) && !measure->wrong_kind && !behind && !(key_is_missing(measure) && below);
+    bool oversold = is_oversold(measure);
+    bool may = (wrong || forgot) && !oversold && !measure->wrong_kind && !behind &&
+               !(key_is_missing(measure) && below);
     if (may && repair_raises(measure) && !may_raise) {
         may = false;
         if (reconcile->options.repair)
@@ -339,7 +364,8 @@ static enum reconcile_progress report_numbers(struct reconcile *reconcile, bool 
     }
     if (forgot) report_lost_credits(reconcile, amended);
     mended_all = mended_all && (amended || !forgot);
-    if (!mended_all || behind) return conclude(reconcile, false);
+    if (oversold) return conclude_oversold(reconcile);
+    if (behind || !(mended_all || amended)) return conclude(reconcile, false);
     reconcile->measured_again = true;
     reconcile->measure_anew = true; /* are they right now? */
     return RECONCILE_MORE;
@@ -366,6 +392,7 @@ enum reconcile_progress stage_numbers(struct reconcile *reconcile, struct error 
      * under way is given back. */
     bool gone = key_is_missing(measure) && budget->state == BUDGET_DELETED;
     if (!measure_found(measure) || gone) return conclude(reconcile, true);
+    if (reconcile->measured_again && is_oversold(measure)) return conclude_oversold(reconcile);
     if (reconcile->measured_again) {
         reconcile->summary.complete = false;
         reconcile_say(reconcile,

@@ -153,6 +153,7 @@ static enum status end_chosen(struct reconcile *reconcile, struct error *error)
         enum status status = orphans_repair(reconcile, mended, error);
         if (status != STATUS_OK) return status;
     }
+    for (size_t i = 0; i < orphans->count; i++) orphans->mended = orphans->mended || mended[i];
     bool held_back = reconcile->options.repair && !present_budget(reconcile)->right;
     for (size_t i = 0; i < orphans->count; i++) {
         const struct entry *entry = orphan_chosen(reconcile, i);

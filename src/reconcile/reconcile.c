@@ -97,6 +97,7 @@ static void begin_budget(struct reconcile *reconcile)
 {
     reconcile->measured_again = false;
     reconcile->raise = (struct raise_watch){0};
+    present_budget(reconcile)->oversold = false;
     begin_measure(reconcile);
 }
 
@@ -160,7 +161,12 @@ static enum reconcile_progress measure_or_orphans(struct reconcile *reconcile, s
 static enum reconcile_progress orphans_or_next(struct reconcile *reconcile, struct error *error)
 {
     enum reconcile_progress progress = stage_orphans(reconcile, error);
-    return progress == RECONCILE_DONE ? next_budget(reconcile) : progress;
+    struct audited_budget *budget = present_budget(reconcile);
+    if (progress != RECONCILE_DONE) return progress;
+    if (!budget->oversold || !reconcile->orphans.mended) return next_budget(reconcile);
+    /* What was given back is more than there may be, by what was oversold. */
+    begin_budget(reconcile);
+    return RECONCILE_MORE;
 }
 
 static enum reconcile_progress stage_record(struct reconcile *reconcile, struct error *error)

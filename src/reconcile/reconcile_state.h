@@ -35,6 +35,7 @@ struct audited_budget {
     enum budget_state state;
     bool limited;
     bool right;    /* its numbers are; until then nothing of it is voided or given back */
+    bool oversold; /* and it can have nothing more: only what is given back makes it right */
     bool stopped;  /* a repair would have gone beyond repair_max: no more repairs of it */
     int64_t spent; /* units of stock that repairs changed */
 };
@@ -117,6 +118,7 @@ struct orphans {
     size_t count;
     size_t *chosen; /* owned; REPAIR_SLICE indices */
     bool strict;    /* only an empty queue proves that one is none */
+    bool mended;    /* any of the budget's, so far */
     enum orphan_step {
         ORPHAN_CHOOSE,
         ORPHAN_QUEUE,

@@ -23,6 +23,14 @@ void check_run_begins(struct world *world)
     memset(reconciler->looks, 0, sizeof reconciler->looks);
 }
 
+/* Whether the ledger tells that there are producers without tokens. */
+static bool knows_older_producers(const struct truth *truth)
+{
+    for (size_t i = 0; i < truth->row_count; i++)
+        if (truth->rows[i].token == 0 && truth->rows[i].state != DEDUCTION_VOIDED) return true;
+    return false;
+}
+
 void check_audited(struct world *world, struct text budget_id)
 {
     uint32_t budget = truth_number(budget_id, 'b');
@@ -34,6 +42,7 @@ void check_audited(struct world *world, struct text budget_id)
     looked->books = books_of(world, budget);
     looked->rights = looked->books.right ? looked->rights + 1 : 0;
     looked->at_us = fake_stock_now(world->stock);
+    looked->knows_older_producers = knows_older_producers(&world->truth);
 }
 
 static bool speaks_of(const struct truth *truth, const struct truth_message *message,
@@ -104,6 +113,11 @@ void check_orphan(struct world *world, const struct truth_sale *sale)
 static bool looked_right(const struct world *world, uint32_t budget)
 {
     const struct books *books = &world->reconciler.looks[budget].books;
+    /* Down to nothing, and more was sold than there ever was: only what is given back helps. */
+    bool is_oversold = books->known && books->has_key && books->limited && books->left_expected < 0 &&
+                       books->drift == -books->left_expected && books->credited == 0 && books->settled == 0 &&
+                       books->behind == 0 && books->credits_lost == 0 && books->credits_unknown == 0;
+    if (is_oversold) return true;
     return books->right || (!books->has_key && books->deleted) || !is_undisturbed(world);
 }
 
@@ -265,14 +279,6 @@ void check_change_of_reconcile(struct world *world, const struct fake_stock_chan
                       budget, options->repair_max);
 }
 
-/* Whether the ledger tells that there are producers without tokens. */
-static bool knows_older_producers(const struct truth *truth)
-{
-    for (size_t i = 0; i < truth->row_count; i++)
-        if (truth->rows[i].token == 0 && truth->rows[i].state != DEDUCTION_VOIDED) return true;
-    return false;
-}
-
 /* A stock that is too low beside totals that are right: nothing but a hand did that. */
 static bool is_stock_alone(const struct stock_amendment *item)
 {
@@ -287,7 +293,7 @@ static void check_raise(struct world *world, uint32_t budget, const struct stock
     const struct truth *truth = &world->truth;
     const struct looked *looked = &world->reconciler.looks[budget];
     if (!is_raise(item) || world->swarm.weights[ACTION_REDIS_CLOCK] > 0) return;
-    if (is_stock_alone(item) && !knows_older_producers(truth)) return;
+    if (is_stock_alone(item) && !looked->knows_older_producers) return;
     for (size_t m = 0; m < truth->message_count && !world->violation.found; m++) {
         const struct truth_message *message = &truth->messages[m];
         bool stuck = message->given_at_us != 0 && message->given_at_us + 10000000 < looked->at_us;

@@ -12,9 +12,10 @@
 /* What was true of a budget when the run read its numbers last. */
 struct looked {
     struct books books;
-    int64_t at_us; /* on Redis's clock */
-    size_t rights; /* the last looks at which it was right, in a row */
-    int64_t spent; /* units of its stock that the run changed */
+    int64_t at_us;              /* on Redis's clock */
+    size_t rights;              /* the last looks at which it was right, in a row */
+    int64_t spent;              /* units of its stock that the run changed */
+    bool knows_older_producers; /* the ledger has a sale without a token */
 };
 
 /* A finding as it was handed out. */
