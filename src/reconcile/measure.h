@@ -101,6 +101,17 @@ void measure_begin(struct measure *measure, size_t budget, struct text budget_id
 /* One step. *measure->stage is MEASURE_DONE at the end; wait_until_us above 0: not before that. */
 MUST_CHECK enum status measure_step(struct measure *measure, struct error *error);
 
+static inline bool measure_lacks_key(const struct measure *measure)
+{
+    return measure->first.left == STOCK_LEFT_NONE;
+}
+
+/* Redis had it. What it never had is a debt, and not in the numbers. */
+static inline bool measure_credit_is_forgotten(const struct measured_credit *credit)
+{
+    return !credit->in_redis && credit->applied;
+}
+
 /* True when there is something wrong with the budget's numbers. */
 bool measure_found(const struct measure *measure);
 

@@ -3,13 +3,6 @@
 
 #include "core/limits.h"
 
-#include <inttypes.h>
-
-static bool key_is_missing(const struct measure *measure)
-{
-    return measure->first.left == STOCK_LEFT_NONE;
-}
-
 /* Raising the stock, or making it anew, is right only once no message from before the cut can still be
  * booked: it may be of a deduction that Redis forgot, or that never had an entry, where there are producers
  * that send no token. A stock alone that is too low beside totals that are right is raised at once: somebody
@@ -19,7 +12,7 @@ static bool repair_raises(const struct measure *measure)
     const struct reckoning_result *result = &measure->result;
     bool totals_are_right =
         result->credited == 0 && result->deducted == 0 && result->settled == 0 && measure->credits_lost == 0;
-    if (key_is_missing(measure)) return true;
+    if (measure_lacks_key(measure)) return true;
     return result->left > 0 && !(totals_are_right && !measure->tally->any_without_token);
 }
 
@@ -103,139 +96,13 @@ static enum status say_whether_redis_went_back(struct reconcile *reconcile, stru
     return STATUS_OK;
 }
 
-static const char *numbers_text(struct reconcile *reconcile, int64_t left, const struct stock_audit *audit,
-                                const struct reckoning_result *change)
-{
-    int sign = change == NULL ? 0 : 1;
-    static const struct reckoning_result none;
-    if (change == NULL) change = &none;
-    return arena_format(&reconcile->slice, "left=%lld credited=%lld deducted=%lld settled=%lld released=%lld",
-                        (long long)left, (long long)(audit->credited + sign * change->credited),
-                        (long long)(audit->deducted + sign * change->deducted),
-                        (long long)(audit->settled + sign * change->settled), (long long)audit->released);
-}
-
-/* Redis had it. What it never had is a debt, and not in the numbers. */
-static bool is_forgotten(const struct measured_credit *credit)
-{
-    return !credit->in_redis && credit->applied;
-}
-
-/* Where the key is made anew, all that Redis does not have. */
-static void add_lost_credits(struct reconcile *reconcile, struct stock_amendment *amendment)
-{
-    const struct measure *measure = &reconcile->measure;
-    struct stock_credit_entry *credits =
-        arena_alloc(&reconcile->slice, (measure->credit_count + 1) * sizeof *credits);
-    for (size_t i = 0; i < measure->credit_count; i++) {
-        const struct measured_credit *credit = &measure->credits[i];
-        if (credit->in_redis || (!key_is_missing(measure) && !credit->applied)) continue;
-        credits[amendment->credit_count++] =
-            (struct stock_credit_entry){.credit_id = credit->credit_id, .amount = credit->amount};
-    }
-    amendment->credits = credits;
-}
-
-/* The amendment's entry, and behind it one for each credit that Redis forgot: a run that finds them open
- * resolves the amendment first, and then the credits are there or never will be. */
-static struct intervention *journal_entries(struct reconcile *reconcile, size_t *count)
-{
-    const struct measure *measure = &reconcile->measure;
-    const struct reckoning_result *result = &measure->result;
-    const struct audited_budget *budget = present_budget(reconcile);
-    bool missing = key_is_missing(measure);
-    int64_t before = missing ? 0 : measure->first.left;
-    int64_t after = missing ? result->left_expected : before + result->left;
-    struct intervention *entries =
-        arena_alloc(&reconcile->slice, (measure->credit_count + 1) * sizeof *entries);
-    entries[0] = (struct intervention){
-        .kind = INTERVENTION_REPAIR,
-        .budget_id = budget->id,
-        .subject = missing ? TEXT_LITERAL("missing-key") : TEXT_LITERAL("left-drift"),
-        .before = text_of(missing ? "no key" : numbers_text(reconcile, before, &measure->first, NULL)),
-        .after = text_of(numbers_text(reconcile, after, &measure->first, result)),
-        .amount = !missing          ? result->left
-                  : budget->limited ? result->left_expected
-                                    : 0,
-    };
-    *count = 1;
-    for (size_t i = 0; !missing && i < measure->credit_count; i++) {
-        const struct measured_credit *credit = &measure->credits[i];
-        if (!is_forgotten(credit)) continue;
-        entries[(*count)++] = (struct intervention){
-            .kind = INTERVENTION_REPAIR,
-            .budget_id = budget->id,
-            .subject = REPAIR_OF_CREDIT,
-            .before = TEXT_LITERAL("forgotten"),
-            .after = credit->credit_id,
-            .amount = credit->amount == TOTAL_UNLIMITED ? 0 : credit->amount,
-        };
-    }
-    return entries;
-}
-
-/* Journal, Redis, journal: the entry's number makes the change happen once, whatever dies in between. */
-static enum status amend(struct reconcile *reconcile, bool *amended, struct error *error)
-{
-    const struct measure *measure = &reconcile->measure;
-    const struct reckoning_result *result = &measure->result;
-    const struct audited_budget *budget = present_budget(reconcile);
-    bool missing = key_is_missing(measure);
-    size_t count;
-    struct intervention *repairs = journal_entries(reconcile, &count);
-    enum status status = journal_begin(reconcile, repairs, count, error);
-    if (status != STATUS_OK) return status;
-    struct stock_amendment amendment = {
-        .budget_id = budget->id,
-        .id = repairs->sequence,
-        .left = missing ? 0 : result->left,
-        .credited = result->credited,
-        .deducted = result->deducted,
-        .settled = result->settled,
-        .restore = !missing          ? STOCK_RESTORE_NONE
-                   : budget->limited ? STOCK_RESTORE_LIMITED
-                                     : STOCK_RESTORE_UNLIMITED,
-        .state = budget->state,
-    };
-    add_lost_credits(reconcile, &amendment);
-    status = stock_amend(reconcile->options.stock, &amendment, 1, error);
-    if (status == STATUS_OK) status = amendment.status;
-    if (status != STATUS_OK && status != STATUS_REFUSED) return status;
-    *amended = status == STATUS_OK && amendment.applied;
-    for (size_t i = 0; i < count; i++)
-        repairs[i].state = *amended ? INTERVENTION_DONE : INTERVENTION_ABANDONED;
-    if (status == STATUS_OK && !amendment.applied)
-        reconcile_say(reconcile,
-                      "budget " TEXT_FORMAT ": Redis remembers a later repair than number %" PRId64
-                      " of this journal, and takes none before it: was the ledger restored from a backup?",
-                      TEXT_ARGUMENTS(budget->id), repairs->sequence);
-    if (status != STATUS_OK)
-        reconcile_say(reconcile, "budget " TEXT_FORMAT ": Redis refuses the repair: %s",
-                      TEXT_ARGUMENTS(budget->id), error->text);
-    return journal_end(reconcile, repairs, count, error);
-}
-
-/* What the restore wrote into Redis's credits is applied. */
-static enum status mark_credits(struct reconcile *reconcile, struct error *error)
-{
-    const struct measure *measure = &reconcile->measure;
-    for (size_t i = 0; i < measure->credit_count; i++) {
-        const struct measured_credit *credit = &measure->credits[i];
-        if (!credit->in_ledger || credit->applied) continue;
-        enum status status = ledger_credit_mark(reconcile->options.ledger, present_budget(reconcile)->id,
-                                                credit->credit_id, error);
-        if (status != STATUS_OK) return status;
-    }
-    return STATUS_OK;
-}
-
 /* Credits that Redis had, and forgot: they were written with the amendment. */
 static void report_lost_credits(struct reconcile *reconcile, bool mended)
 {
     const struct measure *measure = &reconcile->measure;
     for (size_t i = 0; i < measure->credit_count; i++) {
         const struct measured_credit *lost = &measure->credits[i];
-        if (!is_forgotten(lost)) continue;
+        if (!measure_credit_is_forgotten(lost)) continue;
         reconcile_report(reconcile, &(struct finding){.kind = FINDING_CREDIT_DUE,
                                                       .budget_id = present_budget(reconcile)->id,
                                                       .credit_id = lost->credit_id,
@@ -279,7 +146,7 @@ static bool numbers_finding(struct reconcile *reconcile, struct finding *finding
 {
     const struct measure *measure = &reconcile->measure;
     const struct reckoning_result *result = &measure->result;
-    bool missing = key_is_missing(measure);
+    bool missing = measure_lacks_key(measure);
     *finding = (struct finding){
         .kind = missing ? FINDING_MISSING_KEY : FINDING_LEFT_DRIFT,
         .budget_id = reconcile->budgets[reconcile->budget].id,
@@ -328,33 +195,33 @@ static enum reconcile_progress report_numbers(struct reconcile *reconcile, bool 
     bool mended_all = true, amended = false;
     report_ledger_behind(reconcile);
     bool wrong = numbers_finding(reconcile, &finding);
-    bool forgot = !key_is_missing(measure) && measure->credits_lost > 0;
+    bool forgot = !measure_lacks_key(measure) && measure->credits_lost > 0;
     /* A stock below nothing is not made anew; one that is there is lowered as far as to nothing. Totals that
      * are changed would hide that the ledger is behind. */
     bool below = measure->limited && measure->result.left_expected < 0;
     bool behind = measure->result.ledger_behind > 0 || measure->credits_unknown > 0;
     bool oversold = is_oversold(measure);
     bool may = (wrong || forgot) && !oversold && !measure->wrong_kind && !behind &&
-               !(key_is_missing(measure) && below);
+               !(measure_lacks_key(measure) && below);
     if (may && repair_raises(measure) && !may_raise) {
         may = false;
         if (reconcile->options.repair)
             finding.detail =
                 "not repaired while the queue may hold deductions of it: run again once they are booked";
-        else if (!key_is_missing(measure))
+        else if (!measure_lacks_key(measure))
             finding.detail =
                 "sales without a token whose messages are still in the queue look like this, too";
     }
-    int64_t change = key_is_missing(measure) ? finding.amount : measure->result.left;
+    int64_t change = measure_lacks_key(measure) ? finding.amount : measure->result.left;
     enum status status = STATUS_OK;
     if (may && reconcile_allows(reconcile, budget, change)) {
         bool ready = true;
-        if (key_is_missing(measure)) status = debts_pay_before_restore(reconcile, &ready, error);
+        if (measure_lacks_key(measure)) status = debts_pay_before_restore(reconcile, &ready, error);
         if (!ready)
             finding.detail = "not made anew: Redis refuses a refund that would be paid once more then";
-        if (status == STATUS_OK && ready) status = amend(reconcile, &amended, error);
-        if (status == STATUS_OK && amended && key_is_missing(measure))
-            status = mark_credits(reconcile, error);
+        if (status == STATUS_OK && ready) status = numbers_amend(reconcile, &amended, error);
+        if (status == STATUS_OK && amended && measure_lacks_key(measure))
+            status = numbers_mark_credits(reconcile, error);
     }
     if (status != STATUS_OK) return reconcile_fail(reconcile, status);
     if (wrong) {
@@ -390,7 +257,7 @@ enum reconcile_progress stage_numbers(struct reconcile *reconcile, struct error 
                               "its refunds and credits never paused for as long as it took to read it");
     /* Nothing is sold or booked of a deleted budget any more: a lost key of it is no loss, and what is still
      * under way is given back. */
-    bool gone = key_is_missing(measure) && budget->state == BUDGET_DELETED;
+    bool gone = measure_lacks_key(measure) && budget->state == BUDGET_DELETED;
     if (!measure_found(measure) || gone) return conclude(reconcile, true);
     if (reconcile->measured_again && is_oversold(measure)) return conclude_oversold(reconcile);
     if (reconcile->measured_again) {

@@ -229,4 +229,11 @@ MUST_CHECK enum status journal_end(struct reconcile *reconcile, const struct int
 /* orphan_repair.c: repairs those of the slice that may be. `mended` is per entry of it, all false. */
 MUST_CHECK enum status orphans_repair(struct reconcile *reconcile, bool *mended, struct error *error);
 
+/* numbers_amend.c: changes the budget's numbers as the present measurement says, and what Redis forgot of its
+ * credits with them. Not *amended: Redis refused. */
+MUST_CHECK enum status numbers_amend(struct reconcile *reconcile, bool *amended, struct error *error);
+
+/* What a restore wrote into Redis's credits is applied. */
+MUST_CHECK enum status numbers_mark_credits(struct reconcile *reconcile, struct error *error);
+
 #endif

@@ -112,8 +112,9 @@ def reconcile_in_redis(world):
     call("amend", int(amended) + 1, 1, 1, 0, 0, 0, "none")
     assert call("audit")[0] == str(int(left) + 1)
     world.redis.delete(world.keys("camp")[0])
-    assert call("amend", int(amended) + 2, 0, -1, 0, 0, 0, "limited", "active", "mended", "0") == [1, left]
-    assert "mended" in bursar.hscan(world.keys("camp")[5])[1]
+    mended = f"mended-{amended}"
+    assert call("amend", int(amended) + 2, 0, -1, 0, 0, 0, "limited", "active", mended, "0") == [1, left]
+    assert mended in bursar.hscan(world.keys("camp")[5])[1]
     return bursar
 
 
