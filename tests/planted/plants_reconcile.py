@@ -143,7 +143,7 @@ SEEDS = {
     "reconcile: void what is parked": 30000,
     "reconcile: void what is a dead letter": 5000,
     "reconcile: give back before the void is booked": 500,
-    "reconcile: void while the numbers are wrong": 500,
+    "reconcile: void while the numbers are wrong": 20000,
     "reconcile: take a repair that died for one that was never sent": 5000,
     "reconcile: amend with another number than the journal's": 500,
     "reconcile: forget the credits that Redis applied": 200,
