@@ -182,7 +182,7 @@ def test_two_looks_at_once_say_what_they_do_not_see(world):
     ("show", "--match", ""), ("discard", "--match", ""),
     ("show", "--budget", "a b"), ("replay", "--to", "bursar"), ("replay", "--to", "bursar:"), ("replay", "--edit", "user_id=x"),
     ("replay", "--edit", "amount=0"), ("replay", "--edit", "budget_id="), ("replay", "--rate", "0"), ("replay", "--max-failures", "101"),
-    ("replay", "--canary-wait", "5"), ("replay", "--yes"), ("nothing",), (), ("export", ""), ("import", "")])
+    ("replay", "--canary-wait", "5"), ("nothing",), (), ("export", ""), ("import", "")])
 def test_wrong_words(bare, words):
     done = bare.run_all("dlq", *words)
     assert done.returncode == 64 and done.stderr.startswith("bursar: dlq"), done
