@@ -89,10 +89,17 @@ static void what_was_fetched_before_an_outage_is_fetched_again(void **state)
     story_run(&story, 200);
     story.debts_due = 1;
     run_up_to(HAND_LEDGER, JOB_DEBTS_FETCH);
-    /* Redis is asked whether it is there, or told of something, at the moment the debt is fetched. */
-    publish(1, CONTENT_GOOD);
+    /* The ledger takes its time, and Redis is being asked whether it is there when the debt comes. */
+    for (size_t i = 0; i < 600; i++) {
+        const struct job *asked = story.jobs[HAND_STOCK];
+        if (asked != NULL && asked->kind == JOB_STOCK_PING) break;
+        story_answer(&story, HAND_STOCK);
+        story_pass(&story, 100000);
+    }
+    story_answer(&story, HAND_LEDGER);
+    assert_int_equal(story.jobs[HAND_STOCK]->kind, JOB_STOCK_PING);
     story.stock = STATUS_RETRY;
-    for (size_t i = 0; i < 600 && view().stock_up; i++) story_run(&story, 1);
+    story_answer(&story, HAND_STOCK);
     assert_false(view().stock_up);
     story_pass(&story, 3600 * INT64_C(1000000));
     story.debts_marked = 1; /* by the other one */
