@@ -259,7 +259,7 @@ PLANTS = [
      "    if (status != STATUS_OK) redis_address_free(address);\n    if (status != STATUS_OK) return error_wrap(error, status, \"%s\", url);",
      "unit.corpus_urls"),
     ("create a budget without looking at its id", "src/cli/command_budget.c",
-     "        if (words > 0 && !argument_budget_id(command, request.id)) return EXIT_STATUS_USAGE;\n", "", "unit.corpus_command_line"),
+     "        if (words > 0 && !argument_budget_id(command, request.id)) return EXIT_STATUS_USAGE;\n", "", "integration.test_command"),
     ("keep --ext without looking into it", "src/cli/budget_credit.c", "    if (object) return true;", "    if (document != NULL) return true;",
      "unit.corpus_command_line"),
     ("let a control character through to the terminal", "src/cli/report.c", "(unsigned char)line[i] < 0x20 || ", "",
