@@ -261,7 +261,7 @@ PLANTS = [
     ("create a budget without looking at its id", "src/cli/command_budget.c",
      "        if (words > 0 && !argument_budget_id(command, request.id)) return EXIT_STATUS_USAGE;\n", "", "integration.test_command"),
     ("keep --ext without looking into it", "src/cli/budget_credit.c", "    if (object) return true;", "    if (document != NULL) return true;",
-     "unit.corpus_command_line"),
+     "integration.test_command"),
     ("let a control character through to the terminal", "src/cli/report.c", "(unsigned char)line[i] < 0x20 || ", "",
      "unit.corpus_command_line"),
     ("take a line's amount without looking", "src/cli/deduct_line.c", "        return amount_is_valid(*amount);", "        return true;",
