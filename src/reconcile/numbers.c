@@ -50,7 +50,9 @@ static void keep_sight(struct reconcile *reconcile)
 static enum reconcile_progress conclude(struct reconcile *reconcile, bool right)
 {
     const struct measure *measure = &reconcile->measure;
-    if (measure->proven && measure->reckoning.untracked) {
+    struct audited_budget *budget = present_budget(reconcile);
+    bool again = budget->concluded; /* an oversold one: all that it has was told of before */
+    if (!again && measure->proven && measure->reckoning.untracked) {
         reconcile_report(reconcile,
                          &(struct finding){
                              .kind = FINDING_UNTRACKED,
@@ -62,12 +64,13 @@ static enum reconcile_progress conclude(struct reconcile *reconcile, bool right)
                          });
     }
     if (right && !measure->is_new) keep_sight(reconcile);
-    ripen_collect(reconcile);
-    reconcile->orphans.at = 0;
+    if (!again) ripen_collect(reconcile);
+    reconcile->orphans.at = again ? measure->count : 0;
     reconcile->orphans.count = 0;
     reconcile->orphans.mended = false;
     reconcile->orphans.step = ORPHAN_CHOOSE;
-    present_budget(reconcile)->right = right;
+    budget->right = right;
+    budget->concluded = true;
     reconcile->stage = STAGE_ORPHANS;
     return RECONCILE_MORE;
 }

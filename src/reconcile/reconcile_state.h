@@ -34,10 +34,11 @@ struct audited_budget {
     struct text id; /* in the run's arena */
     enum budget_state state;
     bool limited;
-    bool right;    /* its numbers are; until then nothing of it is voided or given back */
-    bool oversold; /* and it can have nothing more: only what is given back makes it right */
-    bool stopped;  /* a repair would have gone beyond repair_max: no more repairs of it */
-    int64_t spent; /* units of stock that repairs changed */
+    bool right;     /* its numbers are; until then nothing of it is voided or given back */
+    bool oversold;  /* and it can have nothing more: only what is given back makes it right */
+    bool concluded; /* its numbers were, once at least */
+    bool stopped;   /* a repair would have gone beyond repair_max: no more repairs of it */
+    int64_t spent;  /* units of stock that repairs changed */
 };
 
 /* An entry that its row has decided and that is still pending: a moment's work of the worker, or a finding.

@@ -109,3 +109,14 @@ def test_orphans_of_an_oversold_budget_are_not_held_back(world, policy):
     assert done.returncode == 0, done.stdout
     assert world.left("small") == 6 and equations_hold(world, "small") == (4, 0)
     assert not world.pending("small")
+
+
+def test_what_is_left_of_an_oversold_budget_is_told_once(world):
+    """After an orphan the budget is measured once more, but what was found of it is not found again."""
+    world.settings.update(NOTHING_WAITS)
+    world.write_config()
+    world.run("budget", "create", "small", "--total", "10")
+    world.redis.incrby(world.keys("small")[0], 2)
+    assert [world.deduct("small", name, amount)[0] for name, amount in (("gone1", 7), ("gone2", 5))] == [1, 1]
+    found = reconcile(world, "--budget", "small", "--repair", "--max-repair", "7", status=1)["findings"]
+    assert [(f["message_id"], f["mended"]) for f in found if f["kind"] == "orphan"] == [("gone1", True), ("gone2", False)], found
